@@ -1,0 +1,40 @@
+// The tree of spans one request must leave. Interned per (journey, profile, outcome class, variant): a request holds an index.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "model/mesh_profile.h"
+#include "model/span.h"
+
+namespace hopcheck {
+
+// Pseudo service indices beside 0 … services.size()-1.
+inline constexpr int kGatewayService = -2;
+inline constexpr int kClientService = -3;  // the meshed load pod
+
+struct ExpectedSpan {
+  int parent = -1;  // index into ExpectedTree::spans, always smaller than its own; -1 = root (our parent id, or none)
+  ProxyRole role = ProxyRole::kNone;
+  int service = 0;  // whose proxy or app emits it
+  int peer = -1;    // the other end of the hop (proxy spans), -1 for app spans
+  SpanKind kind = SpanKind::kUnspecified;
+  std::string name;
+  std::string service_name;         // resource service.name
+  std::string method;               // proxy spans that carry http.method
+  std::string path;                 // without query; "" = not asked
+  std::string host;                 // route: FQDN of the called service
+  uint16_t port = 0;                // route: service port
+  std::string cluster;              // upstream_cluster
+  const SpanRule* rule = nullptr;   // of the profile; null for app spans. The profile outlives the tree.
+  int http_status = 200;            // 0 = not asked
+};
+
+struct ExpectedTree {
+  std::string journey;
+  std::string variant;  // e.g. "reviews=v2"; "" when there is only one
+  std::vector<ExpectedSpan> spans;  // preorder; siblings are order-free
+};
+
+}  // namespace hopcheck

@@ -1,0 +1,83 @@
+// MeshProfile: what one Istio version's proxies emit, as data (fixtures/profiles/*.yaml); a new release is a new file.
+// Facts and their sources stand in those files; nothing here knows a version.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "model/span.h"
+
+namespace hopcheck {
+
+// Which of a proxy's spans a rule describes.
+enum class ProxyRole : uint8_t {
+  kNone,           // an app span
+  kGatewayServer,  // gateway's downstream span
+  kGatewayClient,  // gateway's spawned upstream span, one per attempt
+  kOutbound,       // sidecar CLIENT
+  kInbound,        // sidecar SERVER
+};
+const char* to_string(ProxyRole role);
+
+enum class NamingMode : uint8_t { kAppLabelAndNamespace, kCanonicalNameOnly, kCanonicalNameAndNamespace, kOtelSemanticConventions };
+const char* to_string(NamingMode mode);  // "APP_LABEL_AND_NAMESPACE" …
+
+// One attribute (all values are strings on Envoy spans). `value` is a template with {placeholders}; "" = any value.
+struct AttributeRule {
+  enum class When : uint8_t {
+    kAlways,
+    kRouted,    // only when an upstream cluster was chosen
+    kError,     // only on requests Envoy counts as errors
+    kOptional,  // may be present
+  };
+  std::string key;
+  std::string value;
+  When when = When::kAlways;
+  std::string source;  // where the fact comes from
+};
+
+struct SpanRule {
+  ProxyRole role = ProxyRole::kNone;
+  SpanKind kind = SpanKind::kUnspecified;
+  std::string name;    // template: {host}, {port}, {cluster}
+  std::string parent;  // "incoming" or the role name of the span of the same proxy it hangs under ("gatewayServer")
+  std::vector<AttributeRule> attributes;
+  std::string source;
+};
+
+// One row of the status table: http code range × kind → status (facts 1.4).
+struct StatusRule {
+  SpanKind kind = SpanKind::kUnspecified;
+  int from = 0;
+  int to = 0;
+  StatusCode status = StatusCode::kUnset;
+  bool error_tag = false;  // attribute error=true
+};
+
+// Naming chain: the first step that yields a non-empty value wins. Steps: "label:<key>", "workload", "literal:<text>".
+struct NamingRule {
+  std::vector<std::string> steps;
+  bool with_namespace = true;
+};
+
+struct MeshProfile {
+  std::string name;         // istio-1.30
+  std::string istio_minor;  // 1.30
+  std::string envoy_minor;  // 1.38
+  std::string proof;        // live | capture | source
+  bool scope_present = true;
+  std::string scope_name;   // envoy
+  std::vector<AttributeRule> resource;
+  std::vector<SpanRule> spans;          // sidecars and, with spawn on, the gateway
+  std::vector<SpanRule> gateway_single; // the gateway's one span with spawn off; empty: spawn is always on
+  std::vector<StatusRule> status;
+  std::map<NamingMode, NamingRule> naming;
+  std::string gateway_service;          // canonical name of the classic gateway: istio-ingressgateway
+  bool parent_decides_sampling = true;  // up to Envoy 1.38 only the parent's bit counts
+  double default_sampling_percent = 1.0;
+
+  const SpanRule* rule(ProxyRole role, bool gateway_spawn) const;
+};
+
+}  // namespace hopcheck

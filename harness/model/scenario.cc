@@ -1,0 +1,48 @@
+#include "model/scenario.h"
+
+namespace hopcheck {
+
+const char* to_string(Entry entry) {
+  switch (entry) {
+    case Entry::kGateway: return "gateway";
+    case Entry::kMesh: return "mesh";
+    case Entry::kUnmeshed: return "unmeshed";
+    case Entry::kDirect: return "direct";
+  }
+  return "?";
+}
+
+const char* to_string(Transport transport) { return transport == Transport::kGrpc ? "grpc" : "http"; }
+
+const char* to_string(TraceparentMode mode) {
+  switch (mode) {
+    case TraceparentMode::kSampled: return "sampled";
+    case TraceparentMode::kUnsampled: return "unsampled";
+    case TraceparentMode::kNone: return "none";
+  }
+  return "?";
+}
+
+const char* to_string(TagMode mode) {
+  switch (mode) {
+    case TagMode::kQuery: return "query";
+    case TagMode::kUserAgent: return "user-agent";
+    case TagMode::kNone: return "none";
+  }
+  return "?";
+}
+
+const char* to_string(Fault::Kind kind) {
+  switch (kind) {
+    case Fault::Kind::kNone: return "none";
+    case Fault::Kind::kDrop: return "drop";
+    case Fault::Kind::kDelay: return "delay";
+    case Fault::Kind::kFail: return "fail";
+    case Fault::Kind::kCallTwice: return "callTwice";
+    case Fault::Kind::kAbort: return "abort";
+    case Fault::Kind::kRetry: return "retry";
+  }
+  return "?";
+}
+
+}  // namespace hopcheck

@@ -1,0 +1,114 @@
+// Scenario and Suite: claims as data (docs: files.md). Values only; config/ loads them, plan/ expands them.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/mesh_profile.h"
+#include "model/topology.h"
+
+namespace hopcheck {
+
+enum class Entry : uint8_t { kGateway, kMesh, kUnmeshed, kDirect };
+enum class Transport : uint8_t { kGrpc, kHttp };
+enum class TraceparentMode : uint8_t { kSampled, kUnsampled, kNone };
+enum class TagMode : uint8_t { kQuery, kUserAgent, kNone };
+const char* to_string(Entry entry);           // "gateway" …
+const char* to_string(Transport transport);   // "grpc" …
+const char* to_string(TraceparentMode mode);  // "sampled" …
+const char* to_string(TagMode mode);
+
+struct Journey {
+  std::string name;
+  int weight = 1;
+  std::string method = "GET";
+  std::string path = "/";  // may hold a query
+};
+
+struct LoadSpec {
+  uint64_t requests = 0;       // after loading always set: requests, or duration × rate
+  double rate = 50;            // requests per second, open loop
+  TraceparentMode traceparent = TraceparentMode::kSampled;
+  TagMode tag = TagMode::kQuery;
+  std::string trace_state;     // sent beside our traceparent; "{n}" is the request number; "" = none
+  std::vector<Journey> journeys;  // at least one after loading
+};
+
+// What a service does wrong. In Scenario::faults it is declared (part of the expectation); in Scenario::inject it is
+// done but not expected: that is what a canary is.
+struct Fault {
+  enum class Kind : uint8_t { kNone, kDrop, kDelay, kFail, kCallTwice, kAbort, kRetry };
+  Kind kind = Kind::kNone;
+  std::string at;         // service
+  std::string header;     // kDrop: traceparent, tracestate or x-request-id
+  double percent = 100;   // kFail
+  int64_t delay_nanos = 0;
+  int status = 503;       // kFail, kAbort
+};
+const char* to_string(Fault::Kind kind);  // "drop" …
+
+struct SpecEnvironment {
+  Transport transport = Transport::kGrpc;
+  NamingMode naming = NamingMode::kAppLabelAndNamespace;
+  bool gateway_spawn = true;
+  // Telemetry mesh-default's randomSamplingPercentage: a value, or nullopt = the field is left out (1 % default).
+  std::optional<double> sampling = 100.0;
+  std::vector<std::string> without_sidecar;      // services that get no sidecar although the topology says meshed
+  bool app_export_through_sidecar = false;       // true: the app's own OTLP export is not excluded from its sidecar
+};
+
+// What the expectation says differently from what topology and profile give; canaries use it ("a wrong expected name").
+struct ExpectOverride {
+  std::string service;
+  std::string service_name;  // expected service.name of its proxy's spans
+};
+
+struct RuleOptions {
+  std::vector<std::string> include, exclude;  // codes or families ("HOP05")
+  int64_t nesting_tolerance_nanos = 1'000'000;
+  int64_t overhang_tolerance_nanos = 50'000'000;
+};
+
+struct Scenario {
+  std::string name;
+  std::string file;            // where it was loaded from
+  std::string description;
+  std::string topology_ref;    // name or path as written
+  Topology topology;           // resolved
+  std::string profile = "auto";
+  Entry entry = Entry::kGateway;
+  SpecEnvironment environment;
+  LoadSpec load;
+  std::vector<Fault> faults;
+  std::vector<Fault> inject;
+  bool inject_random = false;  // draw one fault (or none) from the seed
+  std::vector<ExpectOverride> expect_overrides;
+  bool tracing_changed_before_start = false;
+  std::vector<std::string> requires_capabilities;
+  std::vector<std::string> rows;
+  RuleOptions rules;
+};
+
+struct ExpectedFinding {
+  std::string code;
+  std::string subject;  // subject_key(); "" = any
+};
+
+struct SuiteEntry {
+  std::string scenario_ref;
+  Scenario scenario;
+  std::string expect_verdict = "pass";
+  std::vector<ExpectedFinding> expect_findings;
+};
+
+struct Suite {
+  std::string name;
+  std::string file;
+  double rate = 50;  // all entries together
+  std::vector<SuiteEntry> entries;
+};
+
+}  // namespace hopcheck
