@@ -1,0 +1,50 @@
+// YAML files people write → model values, strictly: unknown field, duplicate key, wrong type, left-over <placeholder>,
+// all problems at once with file, line, column and the nearest valid name. Formats: docs/reference/files.md.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "model/mesh_profile.h"
+#include "model/scenario.h"
+#include "model/topology.h"
+
+namespace hopcheck::config {
+
+struct Problem {
+  std::string file;
+  int line = 0, column = 0;  // 1-based
+  std::string message;
+};
+// "file:line:column: message" lines.
+std::string to_text(const std::vector<Problem>& problems);
+
+template <class T>
+using Loaded = tl::expected<T, std::vector<Problem>>;
+
+// Where names (not paths) are looked up: <share>/fixtures/topologies/<name>.yaml, <share>/fixtures/profiles/<name>.yaml …
+struct SearchPath {
+  std::string share;  // the installation's or checkout's root
+};
+
+// Text in, value out: no file is read (fuzz targets use these).
+Loaded<Topology> parse_topology(const std::string& text, const std::string& file);
+Loaded<MeshProfile> parse_profile(const std::string& text, const std::string& file);
+// topology is left unresolved (topology_ref only).
+Loaded<Scenario> parse_scenario(const std::string& text, const std::string& file);
+Loaded<Suite> parse_suite(const std::string& text, const std::string& file);
+
+// Files; references are resolved (relative to the referring file, then by name).
+Loaded<Topology> load_topology(const std::string& ref, const std::string& from_file, const SearchPath& search);
+Loaded<Scenario> load_scenario(const std::string& path, const SearchPath& search);
+Loaded<Suite> load_suite(const std::string& path, const SearchPath& search);
+// All fixtures/profiles/*.yaml, sorted by name.
+Loaded<std::vector<MeshProfile>> load_profiles(const SearchPath& search);
+// "Scenario", "Suite" … of the first document; "" when it cannot be told.
+std::string kind_of_file(const std::string& path);
+// The resolved scenario as YAML that load_scenario reads back to an equal value (run directory's scenario.yaml); topology inlined.
+std::string to_yaml(const Scenario& scenario);
+std::string to_yaml(const Suite& suite);  // multi-document: the suite, then its scenarios
+
+}  // namespace hopcheck::config
