@@ -23,6 +23,9 @@ class TagCipher {
   SpanId span_id(uint64_t n) const;              // four-round Feistel over AES
   std::optional<uint64_t> request_of(const TraceId& id) const;  // nullopt: not ours
   uint64_t request_of(const SpanId& id) const;
+  std::string request_id(uint64_t n) const;      // UUID, '4' at index 14
+  // Inverse of request_id whatever stands at index 14, where Envoy notes its trace reason; nullopt: not ours.
+  std::optional<uint64_t> request_of_request_id(std::string_view uuid) const;
   std::string run8() const;                      // first 8 hex digits of the nonce
 
  private:
@@ -30,7 +33,7 @@ class TagCipher {
   std::unique_ptr<Keys> keys_;
 };
 
-// The request i (0-based) of the plan.
+// The request i (0-based) of the plan. Header-less mode: ids zero, request_id and trace_state empty, as nothing of them is sent.
 Intent intent_at(const LoadPlan& plan, const TagCipher& cipher, uint64_t index);
 // "00-<trace>-<span>-01"; "" in header-less mode.
 std::string traceparent_of(const Intent& intent);
