@@ -1,0 +1,54 @@
+// Decoders shared inside config/: how each kind's fields are read from an already parsed tree. Each reports to `problems` and
+// returns a value that is only meaningful when no problem was added. Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/reader.h"
+
+namespace hopcheck::config {
+
+// The spec of a Topology; checks its inner references (calls, spans, versions) too.
+Topology read_topology(const std::string& name, const Node* spec, Problems& problems);
+// The same fields from an open reader, which the caller finishes.
+Topology read_topology_fields(const std::string& name, Reader& spec);
+
+SpanKind read_span_kind(Reader& reader, SpanKind fallback);
+
+// "/path", printable ASCII without spaces, '#' or control characters. A query only when allowed.
+enum class Query { kForbidden, kAllowed };
+void check_path(Reader& reader, const std::string& key, const std::string& path, Query query);
+void check_method(Reader& reader, const std::string& method);
+void check_label_text(Reader& reader, const std::string& key, const std::string& text);
+
+// A reference to a service, checked once the topology is known.
+struct ServiceUse {
+  std::string service;
+  std::string where;
+  int line = 0, column = 0;
+};
+
+struct ScenarioDraft {
+  Scenario scenario;
+  bool has_topology = false;  // inlined; else scenario.topology_ref is to be resolved
+  int ref_line = 0, ref_column = 0;
+  std::vector<ServiceUse> uses;
+};
+ScenarioDraft read_scenario(const std::string& name, const Node* spec, Problems& problems);
+// The checks that need the topology: every use names one of its services; the draft's journeys default to it.
+void check_uses(const ScenarioDraft& draft, Problems& problems);
+
+struct SuiteDraft {
+  Suite suite;
+  struct Place {
+    int line = 0, column = 0;
+  };
+  std::vector<Place> places;              // of entries[i].scenario
+  std::vector<ScenarioDraft> embedded;    // the documents after the first
+};
+SuiteDraft read_suite(const std::vector<Node>& documents, Problems& problems);
+
+MeshProfile read_profile(const std::string& name, const Node* spec, Problems& problems);
+
+}  // namespace hopcheck::config
