@@ -18,8 +18,8 @@ namespace {
 
 using Block = std::array<uint8_t, 16>;
 
-// Domain tags: the first eight bytes of a block that is not a trace id's. They need not differ from every nonce, because ids
-// of different domains are never compared with each other.
+// Domain tags: the first eight bytes of a block that is not a trace id's. They need not differ from every nonce,
+// because ids of different domains are never compared with each other.
 constexpr uint64_t kRequestIdDomain = 0x782d726571696400;  // "x-reqid\0"
 constexpr uint32_t kSpanDomain = 0x7370616e;               // "span"
 constexpr uint32_t kUuidDomain = 0x75756964;               // "uuid"
@@ -70,8 +70,8 @@ Block transform(EVP_CIPHER_CTX* context, const Block& in) {
 
 }  // namespace
 
-// The contexts hold the expanded key. EVP writes to a context while it encrypts, hence the lock: const members of one cipher
-// may be called from several threads.
+// The contexts hold the expanded key. EVP writes to a context while it encrypts, hence the lock: const members of one
+// cipher may be called from several threads.
 struct TagCipher::Keys {
   uint64_t nonce;
   CipherContext encrypt, decrypt;
@@ -88,8 +88,8 @@ struct TagCipher::Keys {
     const std::lock_guard lock(mutex);
     return transform(decrypt.get(), in);
   }
-  // A permutation of the 64-bit numbers. Luby and Rackoff 1988: four Feistel rounds of a pseudo-random function make a strong
-  // one; the function is AES of (domain, round, half), cut to 32 bits.
+  // A permutation of the 64-bit numbers. Luby and Rackoff 1988: four Feistel rounds of a pseudo-random function make
+  // a strong one; the function is AES of (domain, round, half), cut to 32 bits.
   uint64_t permute(uint32_t domain, uint64_t value) const {
     uint32_t left = static_cast<uint32_t>(value >> 32);
     uint32_t right = static_cast<uint32_t>(value);
@@ -148,8 +148,8 @@ uint64_t TagCipher::request_of(const SpanId& id) const {
 
 std::string TagCipher::run8() const { return fmt::format("{:08x}", keys_->nonce >> 32); }
 
-// A UUID (RFC 9562 section 5.4) has 122 free bits: bytes 7 and 9 to 15 hold the permuted n, the rest is AES of (nonce, n) and
-// tells our ids from others.
+// A UUID (RFC 9562 section 5.4) has 122 free bits: bytes 7 and 9 to 15 hold the permuted n, the rest is AES of
+// (nonce, n) and tells our ids from others.
 std::string TagCipher::request_id(uint64_t n) const {
   Block block = keys_->seal(block_of(kRequestIdDomain ^ keys_->nonce, n));
   const uint64_t permuted = keys_->permute(kUuidDomain, n);
@@ -192,7 +192,8 @@ uint32_t draw_journey(const LoadPlan& plan, uint64_t n) {
   return 0;
 }
 
-// floor(index / rate), the rate taken to a millionth of a request per second: exact, so no error adds up over a long drive.
+// floor(index / rate), the rate taken to a millionth of a request per second: exact, so no error adds up over a long
+// drive.
 int64_t due_offset(double rate, uint64_t index) {
   const double micro_rate = std::round(rate * 1e6);
   const uint64_t per_million_seconds = micro_rate >= 1 && micro_rate < 9e18 ? static_cast<uint64_t>(micro_rate) : 1;

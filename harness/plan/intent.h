@@ -1,5 +1,5 @@
-// Run tag and intents (verdict.md section 0): ids are keyed bijections of the request number, so a received id is deciphered
-// back to its request with no table. Pure; thread-compatible.
+// Run tag and intents (verdict.md section 0): ids are keyed bijections of the request number, so a received id is
+// deciphered back to its request with no table. Pure; thread-compatible.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,8 @@ class TagCipher {
   std::unique_ptr<Keys> keys_;
 };
 
-// The request i (0-based) of the plan. Header-less mode: ids zero, request_id and trace_state empty, as nothing of them is sent.
+// The request i (0-based) of the plan. Header-less mode: ids zero, request_id and trace_state empty, as nothing of
+// them is sent.
 Intent intent_at(const LoadPlan& plan, const TagCipher& cipher, uint64_t index);
 // "00-<trace>-<span>-01"; "" in header-less mode.
 std::string traceparent_of(const Intent& intent);

@@ -63,7 +63,9 @@ std::string text_member(const json& object, const char* key) {
 LoadPlan read_plan(const json& root) {
   if (!root.is_object()) throw BadField{"not an object"};
   LoadPlan plan;
-  if (!from_hex(text_member(root, "key"), plan.tag.key.data(), plan.tag.key.size())) throw BadField{"key: not 32 hex digits"};
+  if (!from_hex(text_member(root, "key"), plan.tag.key.data(), plan.tag.key.size())) {
+    throw BadField{"key: not 32 hex digits"};
+  }
   plan.tag.nonce = integer<uint64_t>(member(root, "nonce"), "nonce");
   plan.first_n = integer<uint64_t>(member(root, "firstN"), "firstN");
   plan.count = integer<uint64_t>(member(root, "count"), "count");
@@ -140,7 +142,9 @@ std::string to_json(const LoadPlan& plan) {
                {"maxInFlight", plan.max_in_flight}});
 }
 
-Result<LoadPlan> load_plan_from_json(std::string_view text) { return read_text(text, "unreadable load plan", read_plan); }
+Result<LoadPlan> load_plan_from_json(std::string_view text) {
+  return read_text(text, "unreadable load plan", read_plan);
+}
 
 std::string outcomes_to_json(const std::vector<Outcome>& outcomes, bool finished) {
   json rows = json::array();

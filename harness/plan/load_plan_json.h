@@ -1,4 +1,5 @@
-// LoadPlan and outcomes as JSON, for the wire between host and load agent. Round trips exactly; unknown keys are ignored.
+// LoadPlan and outcomes as JSON, for the wire between host and load agent. Round trips exactly; unknown keys are
+// ignored.
 #pragma once
 
 #include <string>

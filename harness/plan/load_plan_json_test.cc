@@ -80,7 +80,8 @@ TEST(LoadPlanJson, BadTextIsAnErrorThatNamesTheField) {
 
 TEST(OutcomesJson, RoundTrips) {
   const std::vector<Outcome> outcomes = {
-      {~0ull, 1'785'000'000'000'000'001, 1'785'000'000'000'000'002, 1'785'000'000'000'000'003, OutcomeKind::kFailed, 503},
+      {~0ull, 1'785'000'000'000'000'001, 1'785'000'000'000'000'002, 1'785'000'000'000'000'003, OutcomeKind::kFailed,
+       503},
       {0, 0, 0, 0, OutcomeKind::kUnsent, 0},
       {1, -1, 2, 3, OutcomeKind::kIndeterminate, 0},
       {2, 1, 2, 3, OutcomeKind::kOk, 204}};
@@ -104,7 +105,8 @@ TEST(OutcomesJson, BadTextIsAnError) {
                            R"({"finished":true,"outcomes":[[1,2,3,4,"ok"]]})",
                            R"({"finished":true,"outcomes":[[1,2,3,4,"fine",200]]})",
                            R"({"finished":true,"outcomes":[[-1,2,3,4,"ok",200]]})",
-                           R"({"finished":true,"outcomes":[[1,2,3,4,"ok",70000]]})", R"({"finished":true,"outcomes":[7]})"}) {
+                           R"({"finished":true,"outcomes":[[1,2,3,4,"ok",70000]]})",
+                           R"({"finished":true,"outcomes":[7]})"}) {
     EXPECT_FALSE(outcomes_from_json(text).has_value()) << text;
   }
 }
