@@ -26,6 +26,7 @@ struct Journey {
   int weight = 1;
   std::string method = "GET";
   std::string path = "/";  // may hold a query
+  bool operator==(const Journey&) const = default;
 };
 
 struct LoadSpec {
@@ -35,6 +36,7 @@ struct LoadSpec {
   TagMode tag = TagMode::kQuery;
   std::string trace_state;     // sent beside our traceparent; "{n}" is the request number; "" = none
   std::vector<Journey> journeys;  // at least one after loading
+  bool operator==(const LoadSpec&) const = default;
 };
 
 // What a service does wrong. In Scenario::faults it is declared (part of the expectation); in Scenario::inject it is
@@ -46,7 +48,10 @@ struct Fault {
   std::string header;     // kDrop: traceparent, tracestate or x-request-id
   double percent = 100;   // kFail
   int64_t delay_nanos = 0;
-  int status = 503;       // kFail, kAbort
+  int status = 503;       // kFail, kAbort, kRetry
+  int times = 1;          // kRetry: attempts that `at` answers with `status` before one succeeds; its caller's proxy retries
+  std::string journey;    // only requests of this journey; "" = all
+  bool operator==(const Fault&) const = default;
 };
 const char* to_string(Fault::Kind kind);  // "drop" …
 
@@ -58,18 +63,21 @@ struct SpecEnvironment {
   std::optional<double> sampling = 100.0;
   std::vector<std::string> without_sidecar;      // services that get no sidecar although the topology says meshed
   bool app_export_through_sidecar = false;       // true: the app's own OTLP export is not excluded from its sidecar
+  bool operator==(const SpecEnvironment&) const = default;
 };
 
 // What the expectation says differently from what topology and profile give; canaries use it ("a wrong expected name").
 struct ExpectOverride {
   std::string service;
   std::string service_name;  // expected service.name of its proxy's spans
+  bool operator==(const ExpectOverride&) const = default;
 };
 
 struct RuleOptions {
   std::vector<std::string> include, exclude;  // codes or families ("HOP05")
   int64_t nesting_tolerance_nanos = 1'000'000;
   int64_t overhang_tolerance_nanos = 50'000'000;
+  bool operator==(const RuleOptions&) const = default;
 };
 
 struct Scenario {
@@ -90,11 +98,13 @@ struct Scenario {
   std::vector<std::string> requires_capabilities;
   std::vector<std::string> rows;
   RuleOptions rules;
+  bool operator==(const Scenario&) const = default;
 };
 
 struct ExpectedFinding {
   std::string code;
   std::string subject;  // subject_key(); "" = any
+  bool operator==(const ExpectedFinding&) const = default;
 };
 
 struct SuiteEntry {
@@ -102,6 +112,7 @@ struct SuiteEntry {
   Scenario scenario;
   std::string expect_verdict = "pass";
   std::vector<ExpectedFinding> expect_findings;
+  bool operator==(const SuiteEntry&) const = default;
 };
 
 struct Suite {
@@ -109,6 +120,7 @@ struct Suite {
   std::string file;
   double rate = 50;  // all entries together
   std::vector<SuiteEntry> entries;
+  bool operator==(const Suite&) const = default;
 };
 
 }  // namespace hopcheck

@@ -21,12 +21,14 @@ struct ServicePort {
   std::string app_protocol;  // "" = by name
   uint16_t port = 8080;
   uint16_t target_port = 8080;
+  bool operator==(const ServicePort&) const = default;
 };
 
 struct AppSpan {
   std::string name;
   SpanKind kind = SpanKind::kInternal;
   std::string parent;  // name of another span of this service; "" = the incoming context
+  bool operator==(const AppSpan&) const = default;
 };
 
 struct Call {
@@ -38,6 +40,7 @@ struct Call {
   bool parallel = false;            // issued together with the neighbouring parallel calls
   std::vector<std::string> when;    // versions of the calling service that make it; empty = all
   std::string parent;               // app span under which it is made; "" = the service's first span
+  bool operator==(const Call&) const = default;
 };
 
 // One Deployment behind a service. `labels` are merged over the service's.
@@ -45,6 +48,7 @@ struct Workload {
   std::string name;     // Deployment name
   std::string version;  // label version and istio canonical revision; "" = none ("latest")
   std::map<std::string, std::string> labels;
+  bool operator==(const Workload&) const = default;
 };
 
 struct Service {
@@ -62,6 +66,7 @@ struct Service {
   std::vector<Call> calls;          // in order
   bool client_spans = false;        // an app CLIENT span around each call
   std::string body_title;           // Bookinfo's productpage answers with this HTML title; "" = JSON
+  bool operator==(const Service&) const = default;
 };
 
 struct Topology {
@@ -73,6 +78,7 @@ struct Topology {
 
   // Index of a service by name, -1 when absent.
   int find(const std::string& service) const;
+  bool operator==(const Topology&) const = default;
 };
 
 // "<service>.<namespace>.svc.cluster.local"
