@@ -44,6 +44,8 @@ const std::vector<RuleInfo>& catalogue() {
        "Check tracingServiceName, the workload's labels, and whether the pod restarted since they changed."},
       {"HOP0402", "a mesh span has the wrong name", Verdict::kFail,
        "The span name comes from the route: check host, port and VirtualService of the hop."},
+      {"HOP0403", "an app span has another name than the topology lists", Verdict::kFail,
+       "Rename the span in the service, or in the topology file."},
       {"HOP0501", "a span has the wrong kind", Verdict::kFail, "Check the proxy's version and side against the profile."},
       {"HOP0502", "the instrumentation scope is not the profile's", Verdict::kFail,
        "Envoy from 1.33 says scope `envoy`; something rewrote or dropped it."},

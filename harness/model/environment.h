@@ -26,6 +26,7 @@ struct ProxyFact {
 struct TelemetryFact {
   std::string ns, name, provider;
   std::optional<double> percentage;  // nullopt: field absent in the object
+  uint64_t from_n = 0;               // valid for requests from this number on (a run may change it between scenarios)
 };
 
 struct CollectorFact {

@@ -14,6 +14,14 @@ namespace hopcheck {
 inline constexpr int kGatewayService = -2;
 inline constexpr int kClientService = -3;  // the meshed load pod
 
+// An attribute as this span must carry it: the profile's template with everything known filled in.
+struct ExpectedAttribute {
+  std::string key;
+  std::string value;   // exact text, or a regular expression (full match) when `regex`; "" = any value
+  bool regex = false;
+  AttributeRule::When when = AttributeRule::When::kAlways;
+};
+
 struct ExpectedSpan {
   int parent = -1;  // index into ExpectedTree::spans, always smaller than its own; -1 = root (our parent id, or none)
   ProxyRole role = ProxyRole::kNone;
@@ -29,11 +37,18 @@ struct ExpectedSpan {
   std::string cluster;              // upstream_cluster
   const SpanRule* rule = nullptr;   // of the profile; null for app spans. The profile outlives the tree.
   int http_status = 200;            // 0 = not asked
+  std::string workload;             // Deployment that emits it, "" = any of the service's
+  std::string workload_namespace;
+  std::string envoy_minor;          // of the profile; "" for app spans
+  std::vector<ExpectedAttribute> attributes;  // proxy spans only
+  std::vector<ExpectedAttribute> resource;
 };
 
 struct ExpectedTree {
   std::string journey;
   std::string variant;  // e.g. "reviews=v2"; "" when there is only one
+  // Which version of each service with several workloads takes part: read from the trace to choose the variant.
+  std::vector<std::pair<int, std::string>> versions;
   std::vector<ExpectedSpan> spans;  // preorder; siblings are order-free
 };
 

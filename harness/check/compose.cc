@@ -1,0 +1,177 @@
+#include "check/compose.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace hopcheck::check {
+namespace {
+
+std::vector<HitKey> keys_of(const Aggregates& aggregates, std::string_view code) {
+  std::vector<HitKey> out;
+  for (const auto& [key, aggregate] : aggregates.all()) {
+    if (key.code == code && aggregate.count > 0) out.push_back(key);
+  }
+  return out;
+}
+
+class Composer {
+ public:
+  Composer(ScenarioJudge& judge, const JudgeInput& input, Attribution& attribution)
+      : judge_(judge), input_(input), attribution_(attribution), aggregates_(judge.aggregates()) {}
+
+  void run() {
+    sidecars();
+    silent_sdks();
+    detached();
+    sampling();
+  }
+
+ private:
+  // Pods that the cluster says have no proxy: every missing span of their proxies is that one cause.
+  void sidecars() {
+    for (const ProxyFact& proxy : input_.environment.proxies) {
+      if (proxy.injected || !proxy.expected_meshed || proxy.ns != namespace_of(proxy.service)) continue;
+      Subject subject;
+      subject.service = proxy.service;
+      bool any = aggregates_.all().count({"HOP0303", subject_key(subject)}) > 0;
+      for (const HitKey& key : keys_of(aggregates_, "HOP0301")) {
+        if (aggregates_.all()[key].subject.service != proxy.service) continue;
+        aggregates_.demote(key, "HOP0303", subject);
+        any = true;
+      }
+      if (!any) continue;
+      Aggregate& cause = aggregates_.all()[{"HOP0303", subject_key(subject)}];
+      cause.expected = fmt::format("pod {} of {}/{} has an istio-proxy container", proxy.pod, proxy.ns, proxy.workload);
+      cause.actual = "it has none";
+    }
+    // The callers' proxies cannot name a peer they never spoke to: what stays of the same service is the same cause.
+    for (const HitKey& key : keys_of(aggregates_, "HOP0303")) {
+      const Subject subject = aggregates_.all()[key].subject;
+      for (const HitKey& other : keys_of(aggregates_, "HOP0301")) {
+        if (aggregates_.all()[other].subject.service == subject.service) aggregates_.demote(other, "HOP0303", subject);
+      }
+    }
+  }
+
+  std::string namespace_of(const std::string& service) const {
+    const Topology& topology = judge_.input().scenario.topology;
+    const int index = topology.find(service);
+    return index < 0 ? "" : topology.services[index].ns;
+  }
+
+  // A service whose every app span is missing in every request, with the context intact: its SDK does not export.
+  void silent_sdks() {
+    const Topology& topology = judge_.input().scenario.topology;
+    for (const Service& service : topology.services) {
+      if (service.instrumentation != Instrumentation::kSdk || service.spans.size() < 2 || judge_.judged() == 0) continue;
+      std::vector<HitKey> keys;
+      bool all = true;
+      for (const AppSpan& span : service.spans) {
+        const HitKey key{"HOP1101", subject_key({service.name, "", "", span.name})};
+        uint64_t count = 0;
+        const auto found = aggregates_.all().find(key);
+        if (found != aggregates_.all().end()) count += found->second.count;
+        for (const auto& [other, aggregate] : aggregates_.all()) {
+          const auto consequence = aggregate.consequences.find(key);
+          if (consequence != aggregate.consequences.end()) count += consequence->second;
+        }
+        if (count < judge_.judged()) all = false;
+        keys.push_back(key);
+      }
+      if (!all) continue;
+      Subject subject;
+      subject.service = service.name;
+      for (const HitKey& key : keys_of(aggregates_, "HOP1101")) {
+        if (aggregates_.all()[key].subject.service == service.name) aggregates_.demote(key, "HOP1103", subject);
+      }
+      Aggregate& cause = aggregates_.all()[{"HOP1103", subject_key(subject)}];
+      cause.expected = fmt::format("{} app spans of {} in each request", service.spans.size(), service.name);
+      cause.actual = "none exported; the parent ids its proxy saw are theirs";
+    }
+  }
+
+  // Traces of this topology that no request claims, beside requests that end where they begin: the context was dropped there.
+  void detached() {
+    for (const HitKey& key : keys_of(aggregates_, "HOP0301")) {
+      const Aggregate missing = aggregates_.all()[key];
+      std::vector<DetachedTop> pieces;
+      for (const DetachedTop& top : judge_.detached()) {
+        if (top.info.role != ProxyRole::kOutbound || top.trace->n != kNoRequest) continue;
+        const std::string hop = judge_.classifier().service_label(top.info.service) + "->" + judge_.classifier().service_label(top.info.peer);
+        if (hop == missing.subject.hop && (*input_.spans)[top.span].parent_id.is_zero()) pieces.push_back(top);
+      }
+      if (pieces.empty()) continue;
+      Subject subject;
+      subject.service = missing.subject.service;
+      subject.header = "traceparent";
+      Aggregate& cause = aggregates_.demote(key, "HOP0601", subject);
+      cause.expected = fmt::format("the call {} continues the trace that reached {}", missing.subject.hop, subject.service);
+      cause.actual = fmt::format("{} traces begin at {}'s own outbound proxy, as many requests end there", pieces.size(), subject.service);
+      cause.witnesses = pair_witnesses(missing, pieces);
+      // The spans stay detached (nothing names their request); they are explained.
+      for (const DetachedTop& piece : pieces) explain(piece);
+    }
+  }
+
+  // The missing call's parent, and the detached trace that starts soonest after it.
+  std::map<uint64_t, std::vector<Witness>> pair_witnesses(const Aggregate& missing, const std::vector<DetachedTop>& pieces) const {
+    std::map<uint64_t, std::vector<Witness>> out;
+    for (const auto& [n, witnesses] : missing.witnesses) {
+      if (witnesses.empty()) continue;
+      const Observed observed = judge_.observed_of(n);
+      uint64_t start = 0;
+      for (const Span* span : observed.spans) {
+        if (span->span_id == witnesses[0].span_id) start = span->start_unix_nanos;
+      }
+      const Span* nearest = nullptr;
+      for (const DetachedTop& piece : pieces) {
+        const Span& span = (*input_.spans)[piece.span];
+        if (span.start_unix_nanos < start) continue;
+        if (nearest == nullptr || span.start_unix_nanos < nearest->start_unix_nanos) nearest = &span;
+      }
+      out[n] = {witnesses[0]};
+      if (nearest != nullptr) out[n].push_back({nearest->trace_id, nearest->span_id});
+    }
+    return out;
+  }
+
+  void explain(const DetachedTop& piece) {
+    for (TraceGroup& trace : attribution_.traces) {
+      if (&trace == piece.trace) trace.explained = true;
+    }
+  }
+
+  // Requests without spans while the Telemetry object in force samples less than claimed.
+  void sampling() {
+    const TelemetryFact* fact = nullptr;
+    for (const TelemetryFact& telemetry : input_.environment.telemetry) {
+      if (telemetry.ns != "istio-system" || telemetry.from_n > judge_.input().first_n) continue;
+      if (fact == nullptr || telemetry.from_n >= fact->from_n) fact = &telemetry;
+    }
+    if (fact == nullptr) return;
+    const double claimed = judge_.input().scenario.environment.sampling.value_or(100.0);
+    if (fact->percentage && *fact->percentage >= claimed) return;
+    const HitKey lost{"HOP0101", ""};
+    if (aggregates_.all().count(lost) == 0) return;
+    Subject subject;
+    subject.object = "Telemetry " + fact->ns + "/" + fact->name;
+    const char* code = fact->percentage ? "HOP0105" : "HOP0104";
+    Aggregate& cause = aggregates_.demote(lost, code, subject);
+    cause.expected = fmt::format("randomSamplingPercentage {:g}", claimed);
+    const uint64_t sent = judge_.result().requests;
+    cause.actual = fact->percentage ? fmt::format("randomSamplingPercentage {:g}; {} of {} requests left spans", *fact->percentage, judge_.judged(), sent)
+                                    : fmt::format("randomSamplingPercentage is not set, so 1 %; {} of {} requests left spans", judge_.judged(), sent);
+  }
+
+  ScenarioJudge& judge_;
+  const JudgeInput& input_;
+  Attribution& attribution_;
+  Aggregates& aggregates_;
+};
+
+}  // namespace
+
+void compose(ScenarioJudge& judge, const JudgeInput& input, Attribution& attribution) { Composer(judge, input, attribution).run(); }
+
+}  // namespace hopcheck::check

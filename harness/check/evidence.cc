@@ -1,0 +1,179 @@
+#include "check/evidence.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "check/aggregate.h"
+#include "check/catalogue.h"
+
+namespace hopcheck::check {
+namespace {
+
+// Mesh spans stored, by proxy: "<pod>.<namespace>" of node_id; the gateway's spawned spans carry no node_id and go by
+// service.name to the one proxy that uses it.
+std::map<std::string, uint64_t> stored_by_proxy(const JudgeInput& input) {
+  std::map<std::string, uint64_t> out;
+  std::map<std::string, std::string> proxy_of_name;
+  for (const Span& span : *input.spans) {
+    if (!is_mesh_span(span)) continue;
+    const std::string key(proxy_key(span));
+    const std::string name(span.resource->service_name);
+    if (key != name) proxy_of_name.emplace(name, key);
+  }
+  for (const Span& span : *input.spans) {
+    if (!is_mesh_span(span)) continue;
+    std::string key(proxy_key(span));
+    const auto found = proxy_of_name.find(key);
+    if (found != proxy_of_name.end()) key = found->second;
+    ++out[key];
+  }
+  return out;
+}
+
+std::optional<uint64_t> delta(const std::optional<uint64_t>& before, const std::optional<uint64_t>& after) {
+  if (!before || !after || *after < *before) return std::nullopt;
+  return *after - *before;
+}
+
+class Rules {
+ public:
+  Rules(const JudgeInput& input, const Attribution& attribution) : input_(input), attribution_(attribution) {}
+
+  std::vector<Finding> run(bool any_lost) {
+    const Environment& environment = input_.environment;
+    if (!environment.capture_complete) add("HOP0804", {}, "a sealed capture without gaps", environment.capture_problem, {});
+    restarts();
+    if (input_.bodies.refused > 0) {
+      add("HOP0803", {}, "every export accepted", fmt::format("{} of {} refused", input_.bodies.refused, input_.bodies.received), {});
+    }
+    for (const auto& [first, second] : attribution_.conflicts) {
+      const Span& span = (*input_.spans)[second];
+      Subject subject;
+      subject.service = std::string(span.resource->service_name);
+      add("HOP0802", subject, "ids are unique", fmt::format("`{}` and `{}`", (*input_.spans)[first].name, span.name),
+          {{span.trace_id, span.span_id}});
+    }
+    unexplained();
+    pipeline();
+    if (any_lost) control();
+    return out_.findings();
+  }
+
+ private:
+  void add(const char* code, Subject subject, std::string expected, std::string actual, std::vector<Witness> witnesses) {
+    out_.add_finding(next_++, code, std::move(subject), std::move(expected), std::move(actual), std::move(witnesses));
+  }
+
+  void restarts() {
+    const auto restarted = [&](const std::string& object, int times) {
+      if (times <= 0) return;
+      Subject subject;
+      subject.object = object;
+      add("HOP0805", subject, "no restart", fmt::format("{} restarts", times), {});
+    };
+    for (const ProxyFact& proxy : input_.environment.proxies) restarted("pod " + proxy.ns + "/" + proxy.pod, proxy.restarts);
+    restarted("Collector", input_.environment.collector_fact.restarts);
+    restarted("sink", input_.environment.sink_restarts);
+  }
+
+  void unexplained() {
+    for (const TraceGroup& trace : attribution_.traces) {
+      if (trace.n != kNoRequest || trace.scenario < 0 || trace.explained || trace.warmup) continue;
+      const Span& span = (*input_.spans)[trace.spans.front()];
+      Subject subject;
+      subject.service = std::string(span.resource->service_name);
+      add("HOP0806", subject, "every trace belongs to a request", fmt::format("`{}` begins a trace of its own", span.name),
+          {{span.trace_id, span.span_id}});
+    }
+  }
+
+  // Δspans_sent counts a span before its export is tried: more sent than stored is loss in the pipeline (verdict.md section 1).
+  void pipeline() {
+    const auto stored = stored_by_proxy(input_);
+    uint64_t sent_total = 0;
+    for (const ProxyFact& proxy : input_.environment.proxies) sent_total += delta(proxy.sent_before, proxy.sent_after).value_or(0);
+    const CollectorFact& collector = input_.environment.collector_fact;
+    const auto received = delta(collector.received_before, collector.received_after);
+    for (const ProxyFact& proxy : input_.environment.proxies) {
+      const auto sent = delta(proxy.sent_before, proxy.sent_after);
+      if (!sent) continue;
+      const auto found = stored.find(proxy.pod + "." + proxy.ns);
+      const uint64_t have = found == stored.end() ? 0 : found->second;
+      if (*sent <= have) continue;
+      Subject subject;
+      subject.service = proxy.service;
+      subject.object = received && *received < sent_total ? "proxy -> Collector" : "Collector -> backend";
+      add("HOP0801", subject, fmt::format("{} spans of {}.{}", *sent, proxy.pod, proxy.ns), fmt::format("{} stored", have), {});
+    }
+  }
+
+  void control() {
+    const ControlFact& control = input_.environment.control;
+    if (!control.before_sent && !control.after_sent) return;
+    if (control.before_arrived && control.after_arrived) return;
+    Subject subject;
+    subject.object = "Collector -> backend";
+    add("HOP0107", subject, "the control spans posted before and after the drive arrive",
+        fmt::format("before {}, after {}", control.before_arrived ? "arrived" : "lost", control.after_arrived ? "arrived" : "lost"), {});
+  }
+
+  const JudgeInput& input_;
+  const Attribution& attribution_;
+  Aggregates out_;
+  uint64_t next_ = 0;
+};
+
+template <class E>
+std::string list_of(const CountBy<E>& counts) {
+  std::string out;
+  for (size_t i = 0; i < counts.size(); ++i) {
+    out += fmt::format("{}{} {}", i == 0 ? "" : " + ", to_string(static_cast<E>(i)), counts[i]);
+  }
+  return out;
+}
+
+template <class Counts>
+uint64_t total(const Counts& counts) {
+  uint64_t sum = 0;
+  for (uint64_t count : counts) sum += count;
+  return sum;
+}
+
+}  // namespace
+
+std::vector<Finding> evidence_findings(const JudgeInput& input, const Attribution& attribution, bool any_lost) {
+  return Rules(input, attribution).run(any_lost);
+}
+
+std::vector<SumCheck> sums(const JudgeInput& input, const JudgeResult& result) {
+  std::vector<SumCheck> out;
+  for (const ScenarioResult& scenario : result.scenarios) {
+    std::string outcomes;
+    for (size_t i = 0; i < scenario.outcomes.size(); ++i) {
+      outcomes += fmt::format("{}{} {}", i == 0 ? "" : " + ", to_string(static_cast<OutcomeKind>(i)), scenario.outcomes[i]);
+    }
+    out.push_back({fmt::format("{}: planned {} = {}", scenario.name, scenario.requests, outcomes),
+                   scenario.requests == total(scenario.outcomes)});
+    out.push_back({fmt::format("{}: planned {} = {}", scenario.name, scenario.requests, list_of<RequestClass>(scenario.requests_by_class)),
+                   scenario.requests == total(scenario.requests_by_class)});
+  }
+  const BodyCounts& bodies = input.bodies;
+  out.push_back({fmt::format("bodies received {} = accepted {} + refused {} + aborted {}", bodies.received, bodies.accepted, bodies.refused,
+                             bodies.aborted),
+                 bodies.received == bodies.accepted + bodies.refused + bodies.aborted});
+  out.push_back({fmt::format("stored {} = {}", result.spans_stored, list_of<SpanClass>(result.spans_by_class)),
+                 result.spans_stored == total(result.spans_by_class)});
+  const auto stored = stored_by_proxy(input);
+  for (const ProxyFact& proxy : input.environment.proxies) {
+    const auto sent = delta(proxy.sent_before, proxy.sent_after);
+    if (!sent) continue;
+    const auto found = stored.find(proxy.pod + "." + proxy.ns);
+    const uint64_t have = found == stored.end() ? 0 : found->second;
+    out.push_back({fmt::format("proxy {}.{}: sent {} = stored {}", proxy.pod, proxy.ns, *sent, have), *sent == have});
+  }
+  return out;
+}
+
+}  // namespace hopcheck::check

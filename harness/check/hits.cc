@@ -1,0 +1,66 @@
+#include "check/hits.h"
+
+#include <regex>
+
+#include "check/hits_internal.h"
+
+namespace hopcheck::check {
+
+struct PatternCache::Compiled {
+  std::regex regex;
+  bool valid = true;
+  std::unordered_map<std::string, bool> remembered;
+};
+
+bool PatternCache::matches(const std::string& pattern, std::string_view value) {
+  constexpr size_t kRemembered = 4096;
+  auto& compiled = patterns_[pattern];
+  if (!compiled) {
+    compiled = std::make_shared<Compiled>();
+    try {
+      compiled->regex = std::regex(pattern, std::regex::ECMAScript | std::regex::optimize);
+    } catch (const std::regex_error&) {
+      compiled->valid = false;  // config refuses such profiles; a hand-made one matches nothing
+    }
+  }
+  if (!compiled->valid || value.size() > 4096) return false;
+  const std::string key(value);
+  const auto found = compiled->remembered.find(key);
+  if (found != compiled->remembered.end()) return found->second;
+  const bool result = std::regex_match(key, compiled->regex);
+  if (compiled->remembered.size() < kRemembered) compiled->remembered.emplace(key, result);
+  return result;
+}
+
+std::string hop_of(const Classifier& classifier, const ExpectedTree& tree, int expected_index) {
+  const ExpectedSpan& span = tree.spans[expected_index];
+  if (span.role == ProxyRole::kNone) return "";
+  if (span.role != ProxyRole::kInbound) {
+    return classifier.service_label(span.service) + "->" + classifier.service_label(span.peer);
+  }
+  std::string from = "client";
+  if (span.parent >= 0) from = classifier.service_label(tree.spans[span.parent].service);
+  return from + "->" + classifier.service_label(span.service);
+}
+
+int HitList::find(std::string_view code, std::string_view service) const {
+  for (size_t i = 0; i < hits.size(); ++i) {
+    if (hits[i].cause < 0 && code == hits[i].code && (service.empty() || hits[i].subject.service == service)) {
+      return static_cast<int>(i);
+    }
+  }
+  return -1;
+}
+
+std::vector<Hit> request_hits(const RequestView& view, PatternCache& patterns) {
+  HitList list(view);
+  add_structure_hits(list);
+  add_error_hits(list);
+  add_header_hits(list);
+  add_identity_hits(list, patterns);
+  add_time_hits(list);
+  link_causes(list);
+  return std::move(list.hits);
+}
+
+}  // namespace hopcheck::check

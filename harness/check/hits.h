@@ -1,0 +1,51 @@
+// Trace rules: pure functions of one request's pieces and its expected tree → raw hits, already composed within the request
+// (a hit that only follows from another names its cause). The run-level composer is compose.h.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "check/match.h"
+#include "model/finding.h"
+#include "model/scenario.h"
+
+namespace hopcheck::check {
+
+struct Hit {
+  const char* code = "";
+  Subject subject;
+  std::string expected, actual;
+  int span = -1;            // observed index that shows it, -1 none
+  int other = -1;           // second witness, -1 none
+  int expected_index = -1;  // node of the tree, -1 none
+  int cause = -1;           // index of the hit it follows from; -1: a finding of its own
+};
+
+// Full-match regular expressions of profiles, compiled once; verdicts per value are remembered (bounded).
+class PatternCache {
+ public:
+  bool matches(const std::string& pattern, std::string_view value);
+
+ private:
+  struct Compiled;
+  std::unordered_map<std::string, std::shared_ptr<Compiled>> patterns_;
+};
+
+struct RequestView {
+  const Scenario& scenario;
+  const Classifier& classifier;
+  const Observed& observed;
+  const ExpectedTree& tree;
+  const Match& match;
+  std::string_view trace_state;  // what we sent; "" none
+  const std::vector<StatusRule>* status_rules = nullptr;
+};
+
+std::vector<Hit> request_hits(const RequestView& view, PatternCache& patterns);
+
+// "checkout->payments" for a proxy node of the tree.
+std::string hop_of(const Classifier& classifier, const ExpectedTree& tree, int expected_index);
+
+}  // namespace hopcheck::check

@@ -1,0 +1,154 @@
+// Names, kind, scope, resource and span attributes, status of each matched span (facts 1.1–1.5; rows O-40, O-50…O-55, M-50…M-53).
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "check/hits_internal.h"
+#include "plan/expand.h"
+
+namespace hopcheck::check {
+namespace {
+
+class SpanJudge {
+ public:
+  SpanJudge(HitList& list, int e, PatternCache& patterns)
+      : list_(list), e_(e), expected_(list.view.tree.spans[e]), span_(*list.span_at(e)), info_(*list.info_at(e)),
+        patterns_(patterns) {}
+
+  void run() {
+    if (!span_.ids_valid) add("HOP0508", "", "a 16-byte trace id and an 8-byte span id, not zero", "invalid");
+    if (span_.resource->service_name != expected_.service_name) {
+      add("HOP0401", "", expected_.service_name, std::string(span_.resource->service_name));
+    }
+    if (span_.kind != expected_.kind) {
+      add("HOP0501", expected_.role == ProxyRole::kNone ? expected_.name : to_string(expected_.role), to_string(expected_.kind),
+          to_string(span_.kind));
+    }
+    if (span_.name != expected_.name) judge_name();
+    if (expected_.role != ProxyRole::kNone) judge_proxy();
+  }
+
+ private:
+  void add(const char* code, std::string object, std::string expected, std::string actual) {
+    Hit hit;
+    hit.code = code;
+    hit.expected_index = e_;
+    hit.span = list_.view.match.span_of[e_];
+    hit.subject.service = list_.service_at(e_);
+    hit.subject.object = std::move(object);
+    hit.expected = std::move(expected);
+    hit.actual = std::move(actual);
+    list_.add(std::move(hit));
+  }
+
+  void judge_name() {
+    if (expected_.role == ProxyRole::kNone) {
+      add("HOP0403", expected_.name, expected_.name, std::string(span_.name));
+      return;
+    }
+    Hit hit;
+    hit.code = "HOP0402";
+    hit.expected_index = e_;
+    hit.span = list_.view.match.span_of[e_];
+    hit.subject.hop = list_.hop_at(e_);
+    hit.expected = expected_.name;
+    hit.actual = std::string(span_.name);
+    list_.add(std::move(hit));
+  }
+
+  void judge_proxy() {
+    const std::string_view sdk = span_.resource->attributes.text("telemetry.sdk.version");
+    const std::string minor = plan::envoy_minor_of(sdk);
+    if (!minor.empty() && !expected_.envoy_minor.empty() && minor != expected_.envoy_minor) {
+      add("HOP0507", "telemetry.sdk.version", "Envoy " + expected_.envoy_minor, "Envoy " + minor);
+    } else {
+      judge_scope();
+      for (const ExpectedAttribute& attribute : expected_.resource) {
+        if (attribute.key == "service.name") continue;  // HOP0401
+        judge_attribute("HOP0503", attribute, span_.resource->attributes);
+      }
+    }
+    for (const ExpectedAttribute& attribute : expected_.attributes) judge_attribute("HOP0504", attribute, span_.attributes);
+    if (!expected_.method.empty() && info_.method != expected_.method) {
+      add("HOP0504", "http.method", expected_.method, std::string(info_.method));
+    }
+    if (!expected_.path.empty() && url_path(info_.url) != expected_.path) {
+      add("HOP0504", "http.url", "path " + expected_.path, std::string(info_.url));
+    }
+    judge_status();
+  }
+
+  void judge_scope() {
+    const MeshScope want = mesh_scope();
+    if (span_.scope->present != want.present || (want.present && span_.scope->name != want.name)) {
+      add("HOP0502", "", want.present ? std::string(want.name) : "no scope",
+          span_.scope->present ? std::string(span_.scope->name) : "no scope");
+    }
+  }
+
+  struct MeshScope {
+    bool present = true;
+    std::string_view name = "envoy";
+  };
+  // Envoy fills the scope from 1.33 on (facts 1.1).
+  MeshScope mesh_scope() const {
+    MeshScope scope;
+    const auto parts = split(expected_.envoy_minor, '.');
+    if (parts.size() == 2 && parts[0] == "1" && std::atoi(std::string(parts[1]).c_str()) < 33) scope.present = false;
+    return scope;
+  }
+
+  void judge_attribute(const char* code, const ExpectedAttribute& want, const AttributeList& have) {
+    const AnyValue* value = have.find(want.key);
+    const bool error = info_.http_status >= 400 || info_.http_status == 0;
+    if (value == nullptr) {
+      const bool due = want.when == AttributeRule::When::kAlways ||
+                       (want.when == AttributeRule::When::kRouted && !info_.cluster.empty() && !error);
+      if (due) add(code, want.key, want.value.empty() ? "present" : want.value, "absent");
+      return;
+    }
+    if (value->type != AnyValue::Type::kString) {
+      add(code, want.key, "a string", "another type");
+      return;
+    }
+    if (want.value.empty() || error) return;
+    const bool fits = want.regex ? patterns_.matches(want.value, value->text) : value->text == want.value;
+    if (!fits) add(code, want.key, want.value, std::string(value->text));
+  }
+
+  void judge_status() {
+    // A replaced or disconnected attempt has a status of its own (facts 9, 2 and 3); gRPC maps another table.
+    if (list_.view.status_rules == nullptr || info_.http_status < 0 || info_.canceled ||
+        info_.response_flags.find("DC") != std::string_view::npos || span_.attributes.find("grpc.status_code") != nullptr) {
+      return;
+    }
+    for (const StatusRule& rule : *list_.view.status_rules) {
+      if (rule.kind != span_.kind || info_.http_status < rule.from || info_.http_status > rule.to) continue;
+      if (span_.status != rule.status) {
+        add("HOP0505", fmt::format("{} {}", to_string(span_.kind), info_.http_status), to_string(rule.status), to_string(span_.status));
+      } else if (info_.error_tag != rule.error_tag) {
+        add("HOP0505", fmt::format("{} {} error", to_string(span_.kind), info_.http_status), rule.error_tag ? "error=true" : "no error tag",
+            info_.error_tag ? "error=true" : "no error tag");
+      }
+      return;
+    }
+  }
+
+  HitList& list_;
+  const int e_;
+  const ExpectedSpan& expected_;
+  const Span& span_;
+  const SpanInfo& info_;
+  PatternCache& patterns_;
+};
+
+}  // namespace
+
+void add_identity_hits(HitList& list, PatternCache& patterns) {
+  for (size_t e = 0; e < list.view.tree.spans.size(); ++e) {
+    if (list.view.match.span_of[e] >= 0) SpanJudge(list, static_cast<int>(e), patterns).run();
+  }
+}
+
+}  // namespace hopcheck::check

@@ -1,0 +1,94 @@
+// Time: containment with tolerance and its measured exceptions (verdict.md section 5, facts 9.3, 9.17, 9.20).
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "check/hits_internal.h"
+
+namespace hopcheck::check {
+namespace {
+
+bool has_flag(std::string_view flags, std::string_view flag) {
+  for (std::string_view item : split(flags, ',')) {
+    if (item == flag) return true;
+  }
+  return false;
+}
+
+int64_t difference(uint64_t later, uint64_t earlier) {
+  return later >= earlier ? static_cast<int64_t>(std::min<uint64_t>(later - earlier, INT64_MAX))
+                          : -static_cast<int64_t>(std::min<uint64_t>(earlier - later, INT64_MAX));
+}
+
+class PairJudge {
+ public:
+  PairJudge(HitList& list, int child, int parent)
+      : list_(list), child_(child), parent_(parent), rules_(list.view.scenario.rules) {}
+
+  void run() {
+    const Span& child = *list_.span_at(child_);
+    const Span& parent = *list_.span_at(parent_);
+    const ExpectedSpan& node = list_.view.tree.spans[child_];
+    const int64_t early = difference(parent.start_unix_nanos, child.start_unix_nanos);
+    if (early > rules_.nesting_tolerance_nanos) add("HOP0701", "starts not before", early);
+    const int64_t over = difference(child.end_unix_nanos, parent.end_unix_nanos);
+    if (node.role == ProxyRole::kNone) {
+      // SDKs end the SERVER span after the response is written: an overhang, tolerated up to its own limit.
+      const bool below_proxy = list_.view.tree.spans[parent_].role != ProxyRole::kNone;
+      if (below_proxy && over > rules_.overhang_tolerance_nanos) add("HOP0703", "ends at most 50ms after", over);
+      return;
+    }
+    const SpanInfo& info = *list_.info_at(child_);
+    const SpanInfo& above = *list_.info_at(parent_);
+    const bool excused = above.canceled || has_flag(above.response_flags, "UT") || has_flag(info.response_flags, "DC");
+    if (!excused && over > rules_.nesting_tolerance_nanos) add("HOP0702", "ends not after", over);
+  }
+
+ private:
+  void add(const char* code, const char* rule, int64_t by) {
+    Hit hit;
+    hit.code = code;
+    hit.expected_index = child_;
+    hit.span = list_.view.match.span_of[child_];
+    hit.other = list_.view.match.span_of[parent_];
+    hit.subject.hop = list_.hop_at(child_);
+    if (hit.subject.hop.empty()) {
+      hit.subject.service = list_.service_at(child_);
+      hit.subject.object = list_.view.tree.spans[child_].name;
+    }
+    hit.expected = fmt::format("{} its parent `{}`", rule, list_.view.tree.spans[parent_].name);
+    hit.actual = fmt::format("{} {}", code == std::string_view("HOP0701") ? "earlier by" : "later by", format_nanos(by));
+    list_.add(std::move(hit));
+  }
+
+  HitList& list_;
+  const int child_;
+  const int parent_;
+  const RuleOptions& rules_;
+};
+
+}  // namespace
+
+void add_time_hits(HitList& list) {
+  const auto& view = list.view;
+  for (size_t i = 0; i < view.tree.spans.size(); ++i) {
+    const int e = static_cast<int>(i);
+    const Span* span = list.span_at(e);
+    if (span == nullptr) continue;
+    if (span->end_unix_nanos < span->start_unix_nanos) {
+      Hit hit;
+      hit.code = "HOP0705";
+      hit.expected_index = e;
+      hit.span = view.match.span_of[e];
+      hit.subject.service = list.service_at(e);
+      hit.expected = "end at or after start";
+      hit.actual = format_nanos(-difference(span->start_unix_nanos, span->end_unix_nanos));
+      list.add(std::move(hit));
+      continue;
+    }
+    if (view.match.link[e] == Link::kExact && view.tree.spans[e].parent >= 0) PairJudge(list, e, view.tree.spans[e].parent).run();
+  }
+}
+
+}  // namespace hopcheck::check

@@ -1,0 +1,160 @@
+#include "check/judge.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "check/catalogue.h"
+#include "check/compose.h"
+#include "check/evidence.h"
+#include "check/exhibit.h"
+#include "check/scenario_judge.h"
+
+namespace hopcheck::check {
+namespace {
+
+// profile: auto → each workload's own, from telemetry.sdk.version of its spans; what has none follows the mesh's version.
+Result<plan::ProfileBinding> bind_profiles(const JudgeInput& input, const Scenario& scenario, const Classifier& classifier,
+                                           std::vector<std::string>& notes) {
+  plan::ProfileBinding binding;
+  const auto& profiles = *input.profiles;
+  if (profiles.empty()) return fail(ErrorKind::kUsage, "no mesh profile found", "fixtures/profiles is empty");
+  if (scenario.profile != "auto") {
+    std::vector<std::string> names;
+    for (const MeshProfile& profile : profiles) {
+      names.push_back(profile.name);
+      if (profile.name == scenario.profile) binding.fallback = &profile;
+    }
+    if (binding.fallback != nullptr) return binding;
+    const auto near = nearest(scenario.profile, names);
+    return fail(ErrorKind::kUsage, fmt::format("scenario {}: profile {} does not exist", scenario.name, scenario.profile), "",
+                near ? fmt::format("did you mean {}?", *near) : "");
+  }
+  std::map<const MeshProfile*, uint64_t> votes;
+  for (const Span& span : *input.spans) {
+    if (!is_mesh_span(span)) continue;
+    const MeshProfile* own = plan::profile_of_envoy(profiles, span.resource->attributes.text("telemetry.sdk.version"));
+    if (own == nullptr) continue;
+    const SpanInfo info = classifier.classify(span);
+    if (info.service == kUnknownService) continue;
+    ++votes[own];
+    binding.by_service.emplace(info.service, own);
+  }
+  std::string note;
+  if (!input.environment.istio.empty()) binding.fallback = plan::choose_profile(profiles, input.environment.istio, note);
+  if (binding.fallback == nullptr) {
+    uint64_t best = 0;
+    for (const MeshProfile& profile : profiles) {
+      const auto found = votes.find(&profile);
+      if (found == votes.end() || found->second <= best) continue;
+      best = found->second;
+      binding.fallback = &profile;
+    }
+  }
+  if (binding.fallback == nullptr) binding.fallback = &profiles.back();
+  if (!note.empty()) notes.push_back(note);
+  return binding;
+}
+
+struct Prepared {
+  std::unique_ptr<Classifier> classifier;
+  plan::ProfileBinding binding;
+  std::unique_ptr<ScenarioJudge> judge;
+};
+
+void set_verdict(ScenarioResult& result, const std::vector<Finding>& findings) {
+  Verdict verdict = Verdict::kPass;
+  for (const Finding& finding : findings) verdict = worst(verdict, finding.severity);
+  result.verdict = verdict;
+}
+
+bool selected(const RuleOptions& rules, const std::string& code) {
+  const auto names = [&](const std::vector<std::string>& list) {
+    return std::any_of(list.begin(), list.end(), [&](const std::string& item) { return code.rfind(item, 0) == 0; });
+  };
+  return (rules.include.empty() || names(rules.include)) && !names(rules.exclude);
+}
+
+void add_honesty(ScenarioResult& result, Aggregates& aggregates) {
+  const uint64_t unsent = result.outcomes[static_cast<size_t>(OutcomeKind::kUnsent)];
+  const uint64_t open = result.outcomes[static_cast<size_t>(OutcomeKind::kIndeterminate)];
+  if (result.requests == 0 || unsent == result.requests) {
+    aggregates.add_finding(0, "HOP1001", {}, "requests", fmt::format("{} planned, none sent", result.requests), {});
+  } else if (unsent + open > 0) {
+    aggregates.add_finding(0, "HOP1007", {}, "every request sent and answered",
+                           fmt::format("{} unsent, {} indeterminate of {}", unsent, open, result.requests), {});
+  }
+}
+
+void finish_scenario(const JudgeInput& input, Prepared& item, JudgeResult& out) {
+  ScenarioJudge& judge = *item.judge;
+  const Scenario& scenario = judge.input().scenario;
+  ScenarioResult result = judge.take_result();
+  add_honesty(result, judge.aggregates());
+  for (Finding& finding : judge.aggregates().findings()) {
+    if (!selected(scenario.rules, finding.code)) continue;
+    finding.scenario = scenario.name;
+    finding.reproduce = substitute(input.reproduce, [&](std::string_view name) -> std::optional<std::string> {
+      if (name == "file") return scenario.file;
+      return std::nullopt;
+    });
+    result.findings.push_back(std::move(finding));
+  }
+  result.exhibits = make_exhibits(judge, result.findings);
+  set_verdict(result, result.findings);
+  out.profiles.push_back(item.binding.fallback->name);
+  out.scenarios.push_back(std::move(result));
+}
+
+void count_classes(const JudgeInput& input, const Attribution& attribution, JudgeResult& out) {
+  out.spans_stored = input.spans->size();
+  for (const SpanClass klass : attribution.span_class) ++out.spans_by_class[static_cast<size_t>(klass)];
+  for (const TraceGroup& trace : attribution.traces) {
+    if (trace.scenario < 0) continue;
+    ScenarioResult& scenario = out.scenarios[trace.scenario];
+    for (uint32_t index : trace.spans) {
+      ++scenario.spans_by_class[static_cast<size_t>(attribution.span_class[index])];
+      ++scenario.spans_stored;
+    }
+  }
+}
+
+}  // namespace
+
+Result<JudgeResult> judge(const JudgeInput& input) {
+  JudgeResult out;
+  std::vector<std::unique_ptr<Classifier>> classifiers;
+  for (const ScenarioInput& scenario : input.scenarios) classifiers.push_back(std::make_unique<Classifier>(scenario.scenario.topology));
+  std::vector<Prepared> prepared(input.scenarios.size());
+  for (size_t i = 0; i < input.scenarios.size(); ++i) {
+    auto binding = bind_profiles(input, input.scenarios[i].scenario, *classifiers[i], out.notes);
+    if (!binding) return tl::unexpected(binding.error());
+    prepared[i].binding = std::move(*binding);
+    auto expansion = plan::expand(input.scenarios[i].scenario, prepared[i].binding);
+    if (!expansion) return tl::unexpected(expansion.error());
+    prepared[i].judge = std::make_unique<ScenarioJudge>(input, input.scenarios[i], static_cast<int>(i), *classifiers[i],
+                                                        prepared[i].binding, std::move(*expansion));
+  }
+  Attribution attribution = attribute(input, classifiers);
+  bool any_lost = false;
+  for (Prepared& item : prepared) {
+    item.judge->run(attribution);
+    compose(*item.judge, input, attribution);
+    any_lost = any_lost || item.judge->result().requests_by_class[static_cast<size_t>(RequestClass::kLost)] > 0;
+  }
+  for (Prepared& item : prepared) finish_scenario(input, item, out);
+  count_classes(input, attribution, out);
+  out.findings = evidence_findings(input, attribution, any_lost);
+  out.sums = sums(input, out);
+  if (std::any_of(out.sums.begin(), out.sums.end(), [](const SumCheck& sum) { return !sum.holds; })) {
+    Aggregates broken;
+    for (const SumCheck& sum : out.sums) {
+      if (!sum.holds) broken.add_finding(0, "HOP1004", {}, "left = right", sum.text, {});
+    }
+    for (Finding& finding : broken.findings()) out.findings.push_back(std::move(finding));
+  }
+  return out;
+}
+
+}  // namespace hopcheck::check

@@ -1,0 +1,334 @@
+#include "plan/expand.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "plan/naming.h"
+
+namespace hopcheck::plan {
+namespace {
+
+constexpr size_t kMaxSpans = 4096;
+constexpr size_t kMaxVariants = 64;
+
+// One choice per service that can behave in more than one way: which workload answers, and whether it fails as declared.
+struct Choice {
+  std::vector<size_t> workload;  // by service
+  std::vector<bool> fails;       // by service
+};
+
+bool has_fault(const Scenario& scenario, const std::string& service, Fault::Kind kind) {
+  return std::any_of(scenario.faults.begin(), scenario.faults.end(),
+                     [&](const Fault& fault) { return fault.kind == kind && fault.at == service; });
+}
+
+class TreeBuilder {
+ public:
+  TreeBuilder(const Scenario& scenario, const ProfileBinding& binding, const Choice& choice)
+      : scenario_(scenario), topology_(scenario.topology), binding_(binding), choice_(choice),
+        gateway_(gateway_service()), client_(load_client_service(scenario.topology.ns)) {}
+
+  ExpectedTree build(const Journey& journey) {
+    tree_.journey = journey.name;
+    const int entry = topology_.find(topology_.entry);
+    const std::string path = journey.path.substr(0, journey.path.find('?'));
+    const Service& service = topology_.services[entry];
+    const uint16_t port = service.ports.empty() ? 8080 : service.ports[0].port;
+    int parent = -1;
+    if (scenario_.entry == Entry::kGateway) {
+      parent = add_proxy(-1, ProxyRole::kGatewayServer, kGatewayService, entry, port, journey.method, path);
+      if (binding_.of(kGatewayService).rule(ProxyRole::kGatewayClient, scenario_.environment.gateway_spawn)) {
+        parent = add_proxy(parent, ProxyRole::kGatewayClient, kGatewayService, entry, port, journey.method, path);
+      }
+    } else if (scenario_.entry == Entry::kMesh) {
+      parent = add_proxy(-1, ProxyRole::kOutbound, kClientService, entry, port, journey.method, path);
+    }
+    add_service(parent, entry, port, journey.method, path, scenario_.entry != Entry::kDirect);
+    settle_statuses();
+    return std::move(tree_);
+  }
+  bool overflow() const { return tree_.spans.size() >= kMaxSpans; }
+
+ private:
+  const Service& service_of(int index) const {
+    if (index == kGatewayService) return gateway_;
+    if (index == kClientService) return client_;
+    return topology_.services[index];
+  }
+  const Workload& workload_of(int index) const {
+    const Service& service = service_of(index);
+    return service.workloads[index >= 0 ? choice_.workload[index] : 0];
+  }
+
+  int add(ExpectedSpan span) {
+    if (tree_.spans.size() >= kMaxSpans) return -1;
+    tree_.spans.push_back(std::move(span));
+    return static_cast<int>(tree_.spans.size()) - 1;
+  }
+
+  int add_proxy(int parent, ProxyRole role, int index, int peer, uint16_t port, const std::string& method,
+                const std::string& path) {
+    const MeshProfile& profile = binding_.of(index);
+    const SpanRule* rule = profile.rule(role, scenario_.environment.gateway_spawn);
+    if (rule == nullptr) return parent;  // this version's proxy emits nothing on this side
+    const Service& service = service_of(index);
+    const Workload& workload = workload_of(index);
+    // The route is the called service's: the proxy's own on the inbound side, the peer's elsewhere.
+    const Service& called = role == ProxyRole::kInbound ? service : topology_.services[peer];
+    ExpectedSpan span;
+    span.parent = parent;
+    span.role = role;
+    span.service = index;
+    span.peer = peer;
+    span.kind = rule->kind;
+    span.rule = rule;
+    span.host = fqdn(called);
+    span.port = port;
+    span.method = role == ProxyRole::kGatewayClient ? "" : method;
+    span.path = role == ProxyRole::kGatewayClient ? "" : path;
+    span.cluster = role == ProxyRole::kInbound ? fmt::format("inbound|{}||", target_port(called, port))
+                                               : fmt::format("outbound|{}||{}", port, span.host);
+    span.workload = workload.name;
+    span.workload_namespace = service.ns;
+    span.envoy_minor = profile.envoy_minor;
+    span.service_name = service_name(profile, service, workload);
+    span.name = fill(rule->name, span);
+    for (const AttributeRule& attribute : rule->attributes) span.attributes.push_back(expected(attribute, span));
+    for (const AttributeRule& attribute : profile.resource) span.resource.push_back(expected(attribute, span));
+    return add(std::move(span));
+  }
+
+  std::string service_name(const MeshProfile& profile, const Service& service, const Workload& workload) const {
+    for (const ExpectOverride& item : scenario_.expect_overrides) {
+      if (item.service == service.name) return item.service_name;
+    }
+    const auto found = profile.naming.find(scenario_.environment.naming);
+    return found == profile.naming.end() ? "" : proxy_service_name(found->second, service, workload);
+  }
+
+  static uint16_t target_port(const Service& service, uint16_t port) {
+    for (const ServicePort& item : service.ports) {
+      if (item.port == port) return item.target_port;
+    }
+    return port;
+  }
+
+  std::string fill(const std::string& text, const ExpectedSpan& span) const {
+    const Service& service = service_of(span.service);
+    const Workload& workload = workload_of(span.service);
+    return substitute(text, [&](std::string_view name) -> std::optional<std::string> {
+      if (name == "host") return span.host;
+      if (name == "port") return std::to_string(span.port);
+      if (name == "cluster") return span.cluster;
+      if (name == "service" || name == "serviceName") return span.service_name;
+      if (name == "namespace") return service.ns;
+      if (name == "canonicalService") return canonical_service(service, workload);
+      if (name == "canonicalRevision") return canonical_revision(service, workload);
+      if (name == "podPrefix") return workload.name;
+      if (name == "method") return span.method;
+      return std::nullopt;
+    });
+  }
+
+  ExpectedAttribute expected(const AttributeRule& rule, const ExpectedSpan& span) const {
+    ExpectedAttribute out;
+    out.key = rule.key;
+    out.when = rule.when;
+    out.value = fill(rule.value, span);
+    if (out.value.size() >= 2 && out.value.front() == '/' && out.value.back() == '/') {
+      out.regex = true;
+      out.value = out.value.substr(1, out.value.size() - 2);
+    }
+    return out;
+  }
+
+  // The callee's side of one request, then what it does.
+  void add_service(int parent, int index, uint16_t port, const std::string& method, const std::string& path, bool captured) {
+    if (overflow()) return;
+    const Service& service = topology_.services[index];
+    if (service.meshed && captured) parent = add_proxy(parent, ProxyRole::kInbound, index, -1, port, method, path);
+    std::map<std::string, int> app_spans;
+    if (service.instrumentation == Instrumentation::kSdk) {
+      for (const AppSpan& item : service.spans) {
+        ExpectedSpan span;
+        span.parent = item.parent.empty() ? (app_spans.empty() ? parent : app_spans[service.spans[0].name])
+                                          : app_spans[item.parent];
+        span.service = index;
+        span.kind = item.kind;
+        span.name = item.name;
+        span.service_name = service.otel_service_name.empty() ? service.name : service.otel_service_name;
+        span.http_status = 0;
+        const int added = add(std::move(span));
+        app_spans[item.name] = added;
+      }
+      if (!service.spans.empty()) parent = app_spans[service.spans[0].name];
+    }
+    if (choice_.fails[index]) return;  // a service that fails as declared makes no calls
+    const int repeats = has_fault(scenario_, service.name, Fault::Kind::kCallTwice) ? 2 : 1;
+    for (const Call& call : service.calls) {
+      if (!call.when.empty() && std::find(call.when.begin(), call.when.end(), workload_of(index).version) == call.when.end()) continue;
+      const auto own_parent = app_spans.find(call.parent);
+      const int under = call.parent.empty() || own_parent == app_spans.end() ? parent : own_parent->second;
+      for (int i = 0; i < call.count * repeats && !overflow(); ++i) add_call(under, index, call, method, path);
+    }
+  }
+
+  void add_call(int parent, int caller, const Call& call, const std::string& method, const std::string& path) {
+    const int callee = topology_.find(call.to);
+    const Service& from = topology_.services[caller];
+    const Service& to = topology_.services[callee];
+    const uint16_t port = call.port != 0 ? call.port : to.ports.empty() ? 8080 : to.ports[0].port;
+    const std::string call_method = call.method.empty() ? method : call.method;
+    const std::string call_path = call.path.empty() ? path : call.path;
+    if (from.client_spans && from.instrumentation == Instrumentation::kSdk) {
+      ExpectedSpan span;
+      span.parent = parent;
+      span.service = caller;
+      span.peer = callee;
+      span.kind = SpanKind::kClient;
+      span.name = call_method;
+      span.service_name = from.otel_service_name.empty() ? from.name : from.otel_service_name;
+      span.http_status = 0;
+      parent = add(std::move(span));
+    }
+    if (from.meshed) parent = add_proxy(parent, ProxyRole::kOutbound, caller, callee, port, call_method, call_path);
+    // A declared abort sits in the caller's proxy: the callee never sees the request.
+    if (has_fault(scenario_, to.name, Fault::Kind::kAbort)) return;
+    add_service(parent, callee, port, call_method, call_path, true);
+  }
+
+  // Where a declared fault decides the code, neither it nor what its callers make of it is asked.
+  void settle_statuses() {
+    std::vector<bool> open(tree_.spans.size(), false);
+    for (size_t i = tree_.spans.size(); i > 0; --i) {
+      ExpectedSpan& span = tree_.spans[i - 1];
+      const int named = span.role == ProxyRole::kInbound ? span.service : span.peer;
+      if (named >= 0 && (has_fault(scenario_, topology_.services[named].name, Fault::Kind::kFail) ||
+                         has_fault(scenario_, topology_.services[named].name, Fault::Kind::kAbort))) {
+        open[i - 1] = true;
+      }
+      if (open[i - 1]) {
+        span.http_status = 0;
+        if (span.parent >= 0) open[span.parent] = true;
+      }
+    }
+  }
+
+  const Scenario& scenario_;
+  const Topology& topology_;
+  const ProfileBinding& binding_;
+  const Choice& choice_;
+  Service gateway_, client_;
+  ExpectedTree tree_;
+};
+
+// Every combination of workload and declared failure, in a fixed order.
+std::vector<Choice> choices_of(const Scenario& scenario) {
+  const size_t services = scenario.topology.services.size();
+  std::vector<Choice> out{{std::vector<size_t>(services, 0), std::vector<bool>(services, false)}};
+  for (size_t i = 0; i < services; ++i) {
+    const Service& service = scenario.topology.services[i];
+    const bool may_fail = has_fault(scenario, service.name, Fault::Kind::kFail) && !service.calls.empty();
+    std::vector<Choice> next;
+    for (const Choice& choice : out) {
+      for (size_t w = 0; w < std::max<size_t>(1, service.workloads.size()); ++w) {
+        for (int fails = 0; fails <= (may_fail ? 1 : 0); ++fails) {
+          Choice copy = choice;
+          copy.workload[i] = w;
+          copy.fails[i] = fails != 0;
+          next.push_back(std::move(copy));
+        }
+      }
+    }
+    out = std::move(next);
+    if (out.size() > kMaxVariants) break;
+  }
+  return out;
+}
+
+}  // namespace
+
+const MeshProfile& ProfileBinding::of(int service) const {
+  const auto found = by_service.find(service);
+  return found == by_service.end() ? *fallback : *found->second;
+}
+
+Result<Expansion> expand(const Scenario& scenario, const ProfileBinding& binding) {
+  if (scenario.topology.find(scenario.topology.entry) < 0) {
+    return fail(ErrorKind::kUsage, fmt::format("topology {}: entry service {} does not exist", scenario.topology.name,
+                                               scenario.topology.entry));
+  }
+  const std::vector<Choice> choices = choices_of(scenario);
+  if (choices.size() > kMaxVariants) {
+    return fail(ErrorKind::kUsage, fmt::format("scenario {}: more than {} variants of one journey", scenario.name, kMaxVariants),
+                "each service with several workloads multiplies them", "split the topology");
+  }
+  Expansion out;
+  for (const Journey& journey : scenario.load.journeys) {
+    out.by_journey.emplace_back();
+    for (const Choice& choice : choices) {
+      TreeBuilder builder(scenario, binding, choice);
+      ExpectedTree tree = builder.build(journey);
+      if (tree.spans.size() >= kMaxSpans) {
+        return fail(ErrorKind::kUsage, fmt::format("scenario {}: a request would leave more than {} spans", scenario.name, kMaxSpans));
+      }
+      for (size_t i = 0; i < choice.workload.size(); ++i) {
+        const Service& service = scenario.topology.services[i];
+        const bool takes_part = std::any_of(tree.spans.begin(), tree.spans.end(),
+                                            [&](const ExpectedSpan& span) { return span.service == static_cast<int>(i); });
+        if (service.workloads.size() > 1 && takes_part) {
+          tree.versions.emplace_back(static_cast<int>(i), canonical_revision(service, service.workloads[choice.workload[i]]));
+          tree.variant += (tree.variant.empty() ? "" : ",") + service.name + "=" + service.workloads[choice.workload[i]].version;
+        }
+        if (choice.fails[i]) tree.variant += (tree.variant.empty() ? "" : ",") + service.name + " fails";
+      }
+      out.by_journey.back().push_back(static_cast<int>(out.trees.size()));
+      out.trees.push_back(std::move(tree));
+    }
+  }
+  return out;
+}
+
+std::string envoy_minor_of(std::string_view sdk_version) {
+  // <sha>/<version>/<Clean|Modified>/<RELEASE|DEBUG>/<ssl>: the second field, its first two numbers.
+  const auto fields = split(sdk_version, '/');
+  if (fields.size() < 2) return "";
+  const auto numbers = split(fields[1], '.');
+  return numbers.size() < 2 ? "" : std::string(numbers[0]) + "." + std::string(numbers[1]);
+}
+
+const MeshProfile* profile_of_envoy(const std::vector<MeshProfile>& profiles, std::string_view sdk_version) {
+  const std::string minor = envoy_minor_of(sdk_version);
+  for (const MeshProfile& profile : profiles) {
+    if (!minor.empty() && profile.envoy_minor == minor) return &profile;
+  }
+  return nullptr;
+}
+
+const MeshProfile* choose_profile(const std::vector<MeshProfile>& profiles, const std::string& istio_version, std::string& note) {
+  const auto minor_number = [](std::string_view version) {
+    const auto parts = split(version, '.');
+    if (parts.size() < 2) return -1;
+    int value = 0;
+    for (char c : parts[1]) {
+      if (c < '0' || c > '9') break;
+      value = value * 10 + (c - '0');
+      if (value > 100000) return -1;
+    }
+    return value;
+  };
+  const int wanted = minor_number(istio_version);
+  const MeshProfile* best = nullptr;
+  for (const MeshProfile& profile : profiles) {
+    const int own = minor_number(profile.istio_minor);
+    if (own <= wanted && (best == nullptr || own > minor_number(best->istio_minor))) best = &profile;
+  }
+  if (best != nullptr && minor_number(best->istio_minor) != wanted) {
+    note = fmt::format("Istio {} has no profile of its own: judged by {} (nearest lower minor)", istio_version, best->name);
+  }
+  return best;
+}
+
+}  // namespace hopcheck::plan
