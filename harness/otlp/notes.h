@@ -1,0 +1,40 @@
+// Keeps the first few notes of a decoding and counts the rest.
+#pragma once
+
+#include <string>
+
+#include "otlp/decode.h"
+
+namespace hopcheck::otlp {
+
+inline constexpr size_t kMaxNotes = 16;
+
+// `text` is built only while it is going to be kept.
+template <class MakeText>
+void add_note(DecodeNotes& notes, MakeText make_text) {
+  ++notes.note_count;
+  if (notes.notes.size() < kMaxNotes) notes.notes.push_back(make_text());
+}
+
+// What was wrong with a span's ids. A malformed id has the wrong length, or is not hex.
+enum class IdForm : uint8_t { kValid, kEmpty, kZero, kMalformed };
+
+inline std::string describe_ids(IdForm trace, IdForm id, IdForm parent) {
+  static constexpr const char* kForms[] = {"", "missing", "all zero", "malformed"};
+  std::string out = "invalid id";
+  const auto add = [&](const char* name, IdForm form) {
+    if (form == IdForm::kValid) return;
+    out += std::string(": ") + name + " " + kForms[static_cast<size_t>(form)];
+  };
+  add("trace id", trace);
+  add("span id", id);
+  if (parent == IdForm::kMalformed) add("parent span id", parent);
+  return out;
+}
+
+// Bounds on what one body may decode to; a span costs at least 18 bytes on the wire when its ids are valid, so only hostile
+// bodies meet them before they meet kMaxBodyBytes.
+inline constexpr size_t kMaxSpansPerBody = 4u << 20;
+inline constexpr size_t kMaxAttributesPerBody = 16u << 20;
+
+}  // namespace hopcheck::otlp
