@@ -1,0 +1,44 @@
+// Outgoing HTTP/1.1 over libcurl. Handles live in a last-in-first-out pool, so connections are reused and their number
+// follows the concurrency really needed. Environment proxies are never used. Thread-safe.
+#pragma once
+
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "demo/http_types.h"
+
+namespace hopcheck::demo {
+
+struct HttpCall {
+  std::string method = "GET";
+  std::string url;
+  std::vector<Header> headers;
+  std::string body;  // sent with POST, PUT and PATCH only
+  long connect_timeout_ms = 3'000;
+  long timeout_ms = 60'000;  // of the whole exchange; above the longest delay switch
+};
+
+struct HttpAnswer {
+  int status = 0;     // 0: no complete answer
+  std::string error;  // why, when status is 0
+  long retry_after_seconds = 0;  // 0: not given
+};
+
+class HttpClient {
+ public:
+  HttpClient();
+  ~HttpClient();  // no perform() may be under way
+  HttpClient(const HttpClient&) = delete;
+
+  // Blocks. The answer's body is read and thrown away (at most 8 MiB, more is an error). A requested stop ends the exchange
+  // within about a second. An idle connection found dead is replaced silently, as long as nothing of an answer came.
+  HttpAnswer perform(const HttpCall& call, const std::stop_token& stop);
+
+ private:
+  class Pool;
+  std::unique_ptr<Pool> pool_;
+};
+
+}  // namespace hopcheck::demo
