@@ -19,9 +19,11 @@ struct Choice {
   std::vector<bool> fails;       // by service
 };
 
-bool has_fault(const Scenario& scenario, const std::string& service, Fault::Kind kind) {
-  return std::any_of(scenario.faults.begin(), scenario.faults.end(),
-                     [&](const Fault& fault) { return fault.kind == kind && fault.at == service; });
+const Fault* find_fault(const Scenario& scenario, const std::string& journey, const std::string& service, Fault::Kind kind) {
+  for (const Fault& fault : scenario.faults) {
+    if (fault.kind == kind && fault.at == service && (fault.journey.empty() || fault.journey == journey)) return &fault;
+  }
+  return nullptr;
 }
 
 class TreeBuilder {
@@ -38,14 +40,20 @@ class TreeBuilder {
     const uint16_t port = service.ports.empty() ? 8080 : service.ports[0].port;
     int parent = -1;
     if (scenario_.entry == Entry::kGateway) {
-      parent = add_proxy(-1, ProxyRole::kGatewayServer, kGatewayService, entry, port, journey.method, path);
-      if (binding_.of(kGatewayService).rule(ProxyRole::kGatewayClient, scenario_.environment.gateway_spawn)) {
-        parent = add_proxy(parent, ProxyRole::kGatewayClient, kGatewayService, entry, port, journey.method, path);
+      const int gateway = add_proxy(-1, ProxyRole::kGatewayServer, kGatewayService, entry, port, journey.method, path);
+      const bool spawns = binding_.of(kGatewayService).rule(ProxyRole::kGatewayClient, scenario_.environment.gateway_spawn) != nullptr;
+      for (int left = failing_attempts(service.name); left >= 0; --left) {
+        // With spawn on each attempt has a CLIENT span of its own, without it all attempts hang under the one span.
+        const int attempt = spawns ? add_proxy(gateway, ProxyRole::kGatewayClient, kGatewayService, entry, port, journey.method, path) : gateway;
+        if (spawns && left > 0 && attempt >= 0) tree_.spans[attempt].http_status = 0;
+        add_service(attempt, entry, port, journey.method, path, true, left > 0);
       }
+      settle_statuses();
+      return std::move(tree_);
     } else if (scenario_.entry == Entry::kMesh) {
       parent = add_proxy(-1, ProxyRole::kOutbound, kClientService, entry, port, journey.method, path);
     }
-    add_service(parent, entry, port, journey.method, path, scenario_.entry != Entry::kDirect);
+    add_service(parent, entry, port, journey.method, path, scenario_.entry != Entry::kDirect, false);
     settle_statuses();
     return std::move(tree_);
   }
@@ -145,10 +153,14 @@ class TreeBuilder {
   }
 
   // The callee's side of one request, then what it does.
-  void add_service(int parent, int index, uint16_t port, const std::string& method, const std::string& path, bool captured) {
+  // `captured`: its proxy sees the request. `refused`: a declared retry, this attempt is answered with an error at once.
+  void add_service(int parent, int index, uint16_t port, const std::string& method, const std::string& path, bool captured, bool refused) {
     if (overflow()) return;
     const Service& service = topology_.services[index];
-    if (service.meshed && captured) parent = add_proxy(parent, ProxyRole::kInbound, index, -1, port, method, path);
+    if (service.meshed && captured) {
+      parent = add_proxy(parent, ProxyRole::kInbound, index, -1, port, method, path);
+      if (refused && parent >= 0) tree_.spans[parent].http_status = 0;
+    }
     std::map<std::string, int> app_spans;
     if (service.instrumentation == Instrumentation::kSdk) {
       for (const AppSpan& item : service.spans) {
@@ -165,8 +177,8 @@ class TreeBuilder {
       }
       if (!service.spans.empty()) parent = app_spans[service.spans[0].name];
     }
-    if (choice_.fails[index]) return;  // a service that fails as declared makes no calls
-    const int repeats = has_fault(scenario_, service.name, Fault::Kind::kCallTwice) ? 2 : 1;
+    if (refused || choice_.fails[index]) return;  // a service that fails as declared makes no calls
+    const int repeats = find_fault(scenario_, tree_.journey, service.name, Fault::Kind::kCallTwice) != nullptr ? 2 : 1;
     for (const Call& call : service.calls) {
       if (!call.when.empty() && std::find(call.when.begin(), call.when.end(), workload_of(index).version) == call.when.end()) continue;
       const auto own_parent = app_spans.find(call.parent);
@@ -195,8 +207,14 @@ class TreeBuilder {
     }
     if (from.meshed) parent = add_proxy(parent, ProxyRole::kOutbound, caller, callee, port, call_method, call_path);
     // A declared abort sits in the caller's proxy: the callee never sees the request.
-    if (has_fault(scenario_, to.name, Fault::Kind::kAbort)) return;
-    add_service(parent, callee, port, call_method, call_path, true);
+    if (find_fault(scenario_, tree_.journey, to.name, Fault::Kind::kAbort) != nullptr) return;
+    for (int left = failing_attempts(to.name); left >= 0; --left) add_service(parent, callee, port, call_method, call_path, true, left > 0);
+  }
+
+  // Attempts that a declared retry answers with an error before one succeeds; all share the caller's one CLIENT span (facts 2.5).
+  int failing_attempts(const std::string& service) const {
+    const Fault* retry = find_fault(scenario_, tree_.journey, service, Fault::Kind::kRetry);
+    return retry == nullptr ? 0 : std::min(retry->times, 16);
   }
 
   // Where a declared fault decides the code, neither it nor what its callers make of it is asked.
@@ -205,8 +223,8 @@ class TreeBuilder {
     for (size_t i = tree_.spans.size(); i > 0; --i) {
       ExpectedSpan& span = tree_.spans[i - 1];
       const int named = span.role == ProxyRole::kInbound ? span.service : span.peer;
-      if (named >= 0 && (has_fault(scenario_, topology_.services[named].name, Fault::Kind::kFail) ||
-                         has_fault(scenario_, topology_.services[named].name, Fault::Kind::kAbort))) {
+      if (named >= 0 && (find_fault(scenario_, tree_.journey, topology_.services[named].name, Fault::Kind::kFail) != nullptr ||
+                         find_fault(scenario_, tree_.journey, topology_.services[named].name, Fault::Kind::kAbort) != nullptr)) {
         open[i - 1] = true;
       }
       if (open[i - 1]) {
@@ -230,7 +248,9 @@ std::vector<Choice> choices_of(const Scenario& scenario) {
   std::vector<Choice> out{{std::vector<size_t>(services, 0), std::vector<bool>(services, false)}};
   for (size_t i = 0; i < services; ++i) {
     const Service& service = scenario.topology.services[i];
-    const bool may_fail = has_fault(scenario, service.name, Fault::Kind::kFail) && !service.calls.empty();
+    const bool may_fail = !service.calls.empty() && std::any_of(scenario.faults.begin(), scenario.faults.end(), [&](const Fault& fault) {
+      return fault.kind == Fault::Kind::kFail && fault.at == service.name;
+    });
     std::vector<Choice> next;
     for (const Choice& choice : out) {
       for (size_t w = 0; w < std::max<size_t>(1, service.workloads.size()); ++w) {

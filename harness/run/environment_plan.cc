@@ -1,0 +1,171 @@
+#include "run/environment_plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/rng.h"
+
+namespace hopcheck::run {
+namespace {
+
+void move_to_namespace(Topology& topology, const std::string& suffix) {
+  if (suffix.empty()) return;
+  const std::string old = topology.ns;
+  topology.ns = old + suffix;
+  for (Service& service : topology.services) {
+    if (service.ns == old) service.ns = topology.ns;
+  }
+  if (!topology.host.empty()) topology.host = suffix.substr(1) + "." + topology.host;
+}
+
+std::string suffix_of(const TopologyInstance& instance) {
+  std::string suffix;
+  if (instance.direct_entry) suffix += "-direct";
+  for (const std::string& service : instance.without_sidecar) suffix += "-no-" + service;
+  if (instance.app_export_through_sidecar) suffix += "-export";
+  return suffix;
+}
+
+bool same_group(const EnvironmentState& a, const SpecEnvironment& b) { return a.transport == b.transport && a.sampling == b.sampling; }
+
+class Planner {
+ public:
+  Planner(const std::string& istio, uint64_t seed) : istio_(istio), seed_(seed) {}
+
+  Result<void> add(const Scenario& scenario, size_t source) {
+    PlannedScenario item;
+    item.scenario = scenario;
+    item.source = source;
+    if (scenario.inject_random) {
+      item.drawn = true;
+      const Fault fault = draw_fault(scenario.topology, seed_);
+      if (fault.kind != Fault::Kind::kNone) item.scenario.inject.push_back(fault);
+    }
+    TopologyInstance instance;
+    instance.direct_entry = scenario.entry == Entry::kDirect;
+    instance.without_sidecar = scenario.environment.without_sidecar;
+    std::sort(instance.without_sidecar.begin(), instance.without_sidecar.end());
+    instance.app_export_through_sidecar = scenario.environment.app_export_through_sidecar;
+    instance.topology = scenario.topology;
+    move_to_namespace(instance.topology, suffix_of(instance));
+    item.scenario.topology = instance.topology;
+    item.instance = place(std::move(instance), scenario.entry == Entry::kMesh);
+    auto group = group_of(scenario);
+    if (!group) return tl::unexpected(group.error());
+    item.group = *group;
+    plan_.scenarios.push_back(std::move(item));
+    return {};
+  }
+
+  EnvironmentPlan finish() {
+    std::stable_sort(plan_.scenarios.begin(), plan_.scenarios.end(),
+                     [](const PlannedScenario& a, const PlannedScenario& b) { return a.group < b.group; });
+    uint64_t next = 0;
+    for (PlannedScenario& item : plan_.scenarios) {
+      item.first_n = next;
+      next += item.scenario.load.requests;
+    }
+    for (EnvironmentState& group : plan_.groups) group.instances = instances_;
+    return std::move(plan_);
+  }
+
+ private:
+  size_t place(TopologyInstance instance, bool mesh_client) {
+    for (size_t i = 0; i < instances_.size(); ++i) {
+      TopologyInstance& known = instances_[i];
+      if (known.topology.name == instance.topology.name && known.topology.ns == instance.topology.ns) {
+        known.mesh_client = known.mesh_client || mesh_client;
+        return i;
+      }
+    }
+    instance.mesh_client = mesh_client;
+    instances_.push_back(std::move(instance));
+    return instances_.size() - 1;
+  }
+
+  Result<size_t> group_of(const Scenario& scenario) {
+    const SpecEnvironment& environment = scenario.environment;
+    for (size_t i = 0; i < plan_.groups.size(); ++i) {
+      if (same_group(plan_.groups[i], environment)) return i;
+    }
+    if (!plan_.groups.empty() && (plan_.groups[0].naming != environment.naming || plan_.groups[0].gateway_spawn != environment.gateway_spawn)) {
+      return fail(ErrorKind::kUsage, fmt::format("scenario {} needs another mesh than {}", scenario.name, plan_.scenarios[0].scenario.name),
+                  "naming mode and gateway spawn are fixed when Istio is installed", "run it in a run of its own");
+    }
+    EnvironmentState state;
+    state.istio = istio_;
+    state.transport = environment.transport;
+    state.naming = environment.naming;
+    state.gateway_spawn = environment.gateway_spawn;
+    state.sampling = environment.sampling;
+    plan_.groups.push_back(std::move(state));
+    return plan_.groups.size() - 1;
+  }
+
+  const std::string istio_;
+  const uint64_t seed_;
+  EnvironmentPlan plan_;
+  std::vector<TopologyInstance> instances_;
+};
+
+}  // namespace
+
+uint64_t EnvironmentPlan::total_requests() const {
+  uint64_t sum = 0;
+  for (const PlannedScenario& item : scenarios) sum += item.scenario.load.requests;
+  return sum;
+}
+
+Result<EnvironmentPlan> plan_environment(const std::vector<Scenario>& scenarios, const std::string& istio, uint64_t seed) {
+  Planner planner(istio, seed);
+  for (size_t i = 0; i < scenarios.size(); ++i) {
+    if (auto added = planner.add(scenarios[i], i); !added) return tl::unexpected(added.error());
+  }
+  return planner.finish();
+}
+
+Fault draw_fault(const Topology& topology, uint64_t seed) {
+  Rng rng(seed ^ 0x6661756c74ull);
+  std::vector<const Service*> callers;
+  for (const Service& service : topology.services) {
+    if (!service.calls.empty()) callers.push_back(&service);
+  }
+  Fault fault;
+  const uint64_t kind = rng.below(5);
+  if (callers.empty() || kind == 0) return fault;
+  fault.at = callers[rng.below(callers.size())]->name;
+  static constexpr const char* kHeaders[] = {"traceparent", "tracestate", "x-request-id"};
+  const char* header = kHeaders[rng.below(3)];
+  fault.kind = kind == 4 ? Fault::Kind::kCallTwice : Fault::Kind::kDrop;
+  if (fault.kind == Fault::Kind::kDrop) fault.header = header;
+  return fault;
+}
+
+std::vector<ExpectedFinding> findings_of_fault(const Topology& topology, const Fault& fault) {
+  Subject subject;
+  subject.service = fault.at;
+  if (fault.kind == Fault::Kind::kDrop) {
+    subject.header = fault.header;
+    const char* code = fault.header == "traceparent" ? "HOP0601" : fault.header == "tracestate" ? "HOP0602" : "HOP0603";
+    return {{code, subject_key(subject)}};
+  }
+  if (fault.kind == Fault::Kind::kFail) return {{"HOP0506", subject_key(subject)}};
+  if (fault.kind != Fault::Kind::kCallTwice) return {};
+  std::vector<ExpectedFinding> out;
+  const int index = topology.find(fault.at);
+  for (const Call& call : index < 0 ? std::vector<Call>{} : topology.services[index].calls) {
+    subject.hop = fault.at + "->" + call.to;
+    out.push_back({"HOP0302", subject_key(subject)});
+  }
+  return out;
+}
+
+std::string describe(const Fault& fault) {
+  if (fault.kind == Fault::Kind::kNone) return "none";
+  std::string out = to_string(fault.kind);
+  if (!fault.header.empty()) out += " " + fault.header;
+  return out + " at " + fault.at;
+}
+
+}  // namespace hopcheck::run

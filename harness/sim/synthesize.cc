@@ -1,0 +1,144 @@
+#include "sim/synthesize.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+
+namespace hopcheck::sim {
+namespace {
+
+constexpr uint64_t kStepNanos = 2'000'000;  // a child starts this long after its parent and ends this long before it
+
+template <class Id>
+Id random_id(Rng& rng) {
+  Id id;
+  for (size_t i = 0; i < id.bytes.size(); i += 8) {
+    const uint64_t word = rng.next() | 1;  // never zero
+    std::memcpy(id.bytes.data() + i, &word, 8);
+  }
+  return id;
+}
+
+// Values that the profile leaves open or describes by a pattern; what a real proxy would say.
+std::string sample_value(const ExpectedSpan& node, const std::string& key, const SynthesisInput& input) {
+  const std::string type = node.service == kGatewayService ? "router" : "sidecar";
+  if (key == "node_id") {
+    return fmt::format("{}~10.244.0.9~{}-6d5f7c9b8-qx2lm.{}~{}.svc.cluster.local", type, node.workload, node.workload_namespace,
+                       node.workload_namespace);
+  }
+  if (key == "guid:x-request-id") return input.request_id;
+  if (key == "http.url") return fmt::format("http://{}:{}{}", node.host, node.port, node.path);
+  if (key == "http.method") return node.method;
+  if (key == "upstream_cluster") return node.cluster;
+  if (key == "upstream_cluster.name") return node.cluster + ";";
+  if (key == "http.status_code") return "200";
+  if (key == "telemetry.sdk.version" || key == "scope.version") return "0000000000000000000000000000000000000000/" + node.envoy_minor + ".0/Clean/RELEASE/BoringSSL";
+  static const std::map<std::string, std::string> kFixed = {
+      {"user_agent", "hopcheck"},       {"http.protocol", "HTTP/1.1"},  {"peer.address", "10.244.0.8"},
+      {"upstream_address", "10.244.0.9:8080"}, {"request_size", "0"},  {"response_size", "64"},
+      {"response_flags", "-"},          {"component", "proxy"},         {"downstream_cluster", "-"},
+      {"istio.cluster_id", "Kubernetes"}, {"istio.mesh_id", "cluster.local"}, {"telemetry.sdk.name", "envoy"},
+      {"telemetry.sdk.language", "cpp"}};
+  const auto found = kFixed.find(key);
+  return found == kFixed.end() ? "" : found->second;
+}
+
+AttributeList make_attributes(const std::vector<ExpectedAttribute>& wanted, const ExpectedSpan& node, const SynthesisInput& input,
+                              Arena& arena, bool resource) {
+  std::vector<std::pair<std::string, std::string>> pairs;
+  if (resource) pairs.emplace_back("service.name", node.service_name);
+  for (const ExpectedAttribute& item : wanted) {
+    if (item.when == AttributeRule::When::kError || item.when == AttributeRule::When::kOptional || item.key == "service.name") continue;
+    std::string value = item.regex || item.value.empty() ? sample_value(node, item.key, input) : item.value;
+    if (item.regex && item.key == "peer.address" && node.role == ProxyRole::kGatewayClient) value = "10.244.0.9:8080";
+    pairs.emplace_back(item.key, std::move(value));
+  }
+  Attribute* list = arena.array<Attribute>(pairs.size());
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    list[i].key = arena.copy(pairs[i].first);
+    list[i].value.type = AnyValue::Type::kString;
+    list[i].value.text = arena.copy(pairs[i].second);
+  }
+  return {list, static_cast<uint32_t>(pairs.size())};
+}
+
+}  // namespace
+
+std::vector<Span> synthesize(const SynthesisInput& input, Arena& arena, Rng& rng) {
+  const auto& nodes = input.tree->spans;
+  std::vector<Span> out(nodes.size());
+  // Depths decide how far each span lies inside the whole.
+  std::vector<uint64_t> depth(nodes.size(), 0);
+  uint64_t deepest = 0;
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    depth[i] = nodes[i].parent < 0 ? 0 : depth[nodes[i].parent] + 1;
+    deepest = std::max(deepest, depth[i]);
+  }
+  const uint64_t whole = (deepest + 1) * 2 * kStepNanos;
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    const ExpectedSpan& node = nodes[i];
+    Span& span = out[i];
+    span.trace_id = input.trace_id;
+    span.span_id = random_id<SpanId>(rng);
+    span.parent_id = node.parent < 0 ? input.root_parent : out[node.parent].span_id;
+    span.kind = node.kind;
+    span.name = arena.copy(node.name);
+    span.trace_state = arena.copy(input.trace_state);
+    span.start_unix_nanos = input.start_unix_nanos + depth[i] * kStepNanos;
+    span.end_unix_nanos = input.start_unix_nanos + whole - depth[i] * kStepNanos;
+    const bool mesh = node.role != ProxyRole::kNone;
+    if (mesh) span.attributes = make_attributes(node.attributes, node, input, arena, false);
+    Resource resource;
+    resource.attributes = make_attributes(node.resource, node, input, arena, true);
+    resource.service_name = arena.copy(node.service_name);
+    span.resource = arena.make(resource);
+    Scope scope;
+    scope.present = true;
+    scope.name = mesh ? "envoy" : "app";
+    span.scope = arena.make(scope);
+  }
+  return out;
+}
+
+const char* to_string(Mutation mutation) {
+  static constexpr const char* kNames[] = {"remove", "zero-parent", "rename", "service-name", "kind", "early-start", "other-trace", "extra"};
+  return mutation < Mutation::kCount ? kNames[static_cast<size_t>(mutation)] : "?";
+}
+
+size_t mutate(Mutation mutation, std::vector<Span>& spans, Arena& arena, Rng& rng) {
+  // Parent mutations need a span below another: never the root, which stands first.
+  const bool needs_parent = mutation == Mutation::kZeroParent || mutation == Mutation::kEarlyStart || mutation == Mutation::kOtherTrace;
+  const size_t first = needs_parent && spans.size() > 1 ? 1 : 0;
+  const size_t index = first + rng.below(spans.size() - first);
+  Span& span = spans[index];
+  switch (mutation) {
+    case Mutation::kRemove: spans.erase(spans.begin() + static_cast<std::ptrdiff_t>(index)); break;
+    case Mutation::kZeroParent: span.parent_id = {}; break;
+    case Mutation::kRename: span.name = arena.copy(std::string(span.name) + "-renamed"); break;
+    case Mutation::kServiceName: {
+      Resource resource = *span.resource;
+      resource.service_name = arena.copy("nobody.nowhere");
+      span.resource = arena.make(resource);
+      break;
+    }
+    case Mutation::kKind: span.kind = span.kind == SpanKind::kServer ? SpanKind::kClient : SpanKind::kServer; break;
+    case Mutation::kEarlyStart: span.start_unix_nanos -= 10'000'000'000; break;
+    case Mutation::kOtherTrace: {
+      span.trace_id = random_id<TraceId>(rng);
+      span.parent_id = {};
+      break;
+    }
+    case Mutation::kExtra: {
+      Span copy = span;
+      copy.span_id = random_id<SpanId>(rng);
+      spans.push_back(copy);
+      break;
+    }
+    case Mutation::kCount: break;
+  }
+  return index;
+}
+
+}  // namespace hopcheck::sim
