@@ -32,7 +32,8 @@ Loaded<std::string> read_file(const std::string& path) {
 }
 
 bool is_path(const std::string& ref) {
-  return ref.find('/') != std::string::npos || fs::path(ref).extension() == ".yaml" || fs::path(ref).extension() == ".yml";
+  return ref.find('/') != std::string::npos || fs::path(ref).extension() == ".yaml" ||
+         fs::path(ref).extension() == ".yml";
 }
 
 bool is_there(const fs::path& path) {
@@ -41,7 +42,8 @@ bool is_there(const fs::path& path) {
 }
 
 // A path is tried relative to the referring file, then to the share root; a name in the given folder of the share root.
-std::string resolve(const std::string& ref, const std::string& from_file, const SearchPath& search, const std::string& folder) {
+std::string resolve(const std::string& ref, const std::string& from_file, const SearchPath& search,
+                    const std::string& folder) {
   if (!is_path(ref)) return (fs::path(search.share) / folder / (ref + ".yaml")).lexically_normal().string();
   const fs::path path(ref);
   if (path.is_absolute()) return path.string();
@@ -83,6 +85,130 @@ Loaded<Topology> load_topology(const std::string& ref, const std::string& from_f
     if (best) problems[0].message += fmt::format("; did you mean topology \"{}\"?", *best);
   }
   return tl::unexpected(problems);
+}
+
+namespace {
+
+// The scenario's topology and profile, and the checks that need them; `at` is where the topology is named.
+void resolve_scenario(ScenarioDraft& draft, const SearchPath& search, Problems& problems,
+                      std::vector<Problem>& others) {
+  Scenario& scenario = draft.scenario;
+  if (!draft.has_topology && !scenario.topology_ref.empty()) {
+    auto topology = load_topology(scenario.topology_ref, problems.file(), search);
+    if (topology) {
+      scenario.topology = std::move(*topology);
+      check_uses(draft, problems);
+    } else {
+      for (Problem& problem : topology.error()) {
+        if (problem.line == 0)
+          problems.add(draft.ref_line, draft.ref_column, "spec.topology: " + problem.file + ": " + problem.message);
+        else others.push_back(std::move(problem));
+      }
+    }
+  }
+  const std::vector<std::string> profiles = names_in(fs::path(search.share) / "fixtures/profiles");
+  if (scenario.profile != "auto" && !profiles.empty() &&
+      std::find(profiles.begin(), profiles.end(), scenario.profile) == profiles.end()) {
+    const auto best = scenario.profile.size() > 64 ? std::nullopt : nearest(scenario.profile, profiles);
+    problems.add(draft.ref_line, draft.ref_column,
+                 fmt::format("spec.profile: no profile \"{}\"{}", printable(scenario.profile),
+                             best ? fmt::format("; did you mean \"{}\"?", *best) : ""));
+  }
+}
+
+std::vector<Problem> merged(const Problems& problems, const std::vector<Problem>& others) {
+  std::vector<Problem> out = problems.sorted();
+  out.insert(out.end(), others.begin(), others.end());
+  return out;
+}
+
+// An entry's scenario file: a path as everywhere, a name is NAME.yaml beside the suite.
+std::string scenario_path(const std::string& ref, const std::string& suite_file, const SearchPath& search) {
+  if (is_path(ref)) return resolve(ref, suite_file, search, "");
+  return (fs::path(suite_file).parent_path() / (ref + ".yaml")).lexically_normal().string();
+}
+
+}  // namespace
+
+Loaded<Scenario> load_scenario(const std::string& path, const SearchPath& search) {
+  const auto text = read_file(path);
+  if (!text) return tl::unexpected(text.error());
+  Problems problems(path);
+  std::vector<Problem> others;
+  ScenarioDraft draft;
+  const std::vector<Node> documents = parse_yaml(*text, problems);
+  if (documents.size() > 1) problems.add(documents[1], "expected one document");
+  if (!documents.empty()) {
+    const auto head = read_head(documents[0], "Scenario", problems);
+    if (head && head->spec) {
+      draft = read_scenario(head->name, head->spec, problems);
+      resolve_scenario(draft, search, problems, others);
+    }
+  }
+  if (!problems.empty() || !others.empty()) return tl::unexpected(merged(problems, others));
+  return draft.scenario;
+}
+
+Loaded<Suite> load_suite(const std::string& path, const SearchPath& search) {
+  const auto text = read_file(path);
+  if (!text) return tl::unexpected(text.error());
+  Problems problems(path);
+  std::vector<Problem> others;
+  SuiteDraft draft = read_suite(parse_yaml(*text, problems), problems);
+  for (ScenarioDraft& embedded : draft.embedded) resolve_scenario(embedded, search, problems, others);
+  std::vector<std::string> names;
+  for (size_t i = 0; i < draft.suite.entries.size(); ++i) {
+    SuiteEntry& entry = draft.suite.entries[i];
+    const SuiteDraft::Place place = draft.places[i];
+    const auto found = std::find_if(draft.embedded.begin(), draft.embedded.end(),
+                                    [&](const ScenarioDraft& one) { return one.scenario.name == entry.scenario_ref; });
+    if (found != draft.embedded.end()) {
+      entry.scenario = found->scenario;
+    } else if (!entry.scenario_ref.empty()) {
+      auto scenario = load_scenario(scenario_path(entry.scenario_ref, path, search), search);
+      if (!scenario) {
+        for (Problem& problem : scenario.error()) {
+          if (problem.line == 0) problems.add(place.line, place.column, problem.file + ": " + problem.message);
+          else others.push_back(std::move(problem));
+        }
+        continue;
+      }
+      entry.scenario = std::move(*scenario);
+    }
+    const bool listed_before = std::any_of(draft.suite.entries.begin(), draft.suite.entries.begin() + static_cast<long>(i),
+                                           [&](const SuiteEntry& other) { return other.scenario_ref == entry.scenario_ref; });
+    if (!listed_before && std::find(names.begin(), names.end(), entry.scenario.name) != names.end()) {
+      problems.add(place.line, place.column,
+                   fmt::format("two scenarios are named \"{}\"", printable(entry.scenario.name)));
+    }
+    names.push_back(entry.scenario.name);
+    if ((entry.expect_verdict == "drawn") != entry.scenario.inject_random) {
+      problems.add(place.line, place.column, "verdict drawn and the scenario's injectRandom belong together");
+    }
+  }
+  if (!problems.empty() || !others.empty()) return tl::unexpected(merged(problems, others));
+  return draft.suite;
+}
+
+Loaded<std::vector<MeshProfile>> load_profiles(const SearchPath& search) {
+  const fs::path folder = fs::path(search.share) / "fixtures/profiles";
+  std::vector<MeshProfile> profiles;
+  std::vector<Problem> problems;
+  for (const std::string& name : names_in(folder)) {
+    const std::string path = (folder / (name + ".yaml")).string();
+    const auto text = read_file(path);
+    auto profile = text ? parse_profile(*text, path) : Loaded<MeshProfile>(tl::unexpected(text.error()));
+    if (!profile) {
+      problems.insert(problems.end(), profile.error().begin(), profile.error().end());
+    } else if (profile->name != name) {
+      problems.push_back({path, 1, 1, fmt::format("metadata.name: expected {} as the file is called", name)});
+    } else {
+      profiles.push_back(std::move(*profile));
+    }
+  }
+  if (problems.empty() && profiles.empty()) problems.push_back({folder.string(), 0, 0, "no mesh profile found"});
+  if (!problems.empty()) return tl::unexpected(problems);
+  return profiles;
 }
 
 std::string kind_of_file(const std::string& path) {

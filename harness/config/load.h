@@ -23,7 +23,8 @@ std::string to_text(const std::vector<Problem>& problems);
 template <class T>
 using Loaded = tl::expected<T, std::vector<Problem>>;
 
-// Where names (not paths) are looked up: <share>/fixtures/topologies/<name>.yaml, <share>/fixtures/profiles/<name>.yaml …
+// Where names (not paths) are looked up: <share>/fixtures/topologies/<name>.yaml and so on. A path (it holds a '/' or ends
+// in .yaml) is relative to the referring file, else to the share root; a suite's bare names are files beside the suite.
 struct SearchPath {
   std::string share;  // the installation's or checkout's root
 };
@@ -43,7 +44,8 @@ Loaded<Suite> load_suite(const std::string& path, const SearchPath& search);
 Loaded<std::vector<MeshProfile>> load_profiles(const SearchPath& search);
 // "Scenario", "Suite" … of the first document; "" when it cannot be told.
 std::string kind_of_file(const std::string& path);
-// The resolved scenario as YAML that load_scenario reads back to an equal value (run directory's scenario.yaml); topology inlined.
+// The resolved scenario as YAML that load_scenario reads back to an equal value but for `file` (run directory's
+// scenario.yaml); the topology is inlined.
 std::string to_yaml(const Scenario& scenario);
 std::string to_yaml(const Suite& suite);  // multi-document: the suite, then its scenarios
 

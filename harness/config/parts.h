@@ -1,5 +1,5 @@
-// Decoders shared inside config/: how each kind's fields are read from an already parsed tree. Each reports to `problems` and
-// returns a value that is only meaningful when no problem was added. Pure.
+// Decoders shared inside config/: how each kind's fields are read from an already parsed tree. Each reports to
+// `problems` and returns a value that is only meaningful when no problem was added. Pure.
 #pragma once
 
 #include <string>
@@ -44,8 +44,8 @@ struct SuiteDraft {
   struct Place {
     int line = 0, column = 0;
   };
-  std::vector<Place> places;              // of entries[i].scenario
-  std::vector<ScenarioDraft> embedded;    // the documents after the first
+  std::vector<Place> places;            // of entries[i].scenario
+  std::vector<ScenarioDraft> embedded;  // the documents after the first
 };
 SuiteDraft read_suite(const std::vector<Node>& documents, Problems& problems);
 

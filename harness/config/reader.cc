@@ -47,7 +47,16 @@ std::string describe(const Node& node) {
   return node.kind == Node::Kind::kScalar ? fmt::format("\"{}\"", shown(node.text)) : to_string(node.kind);
 }
 
-bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) || std::string_view("_-. /").find(c) != std::string_view::npos; }
+bool is_word(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) || std::string_view("_-. /").find(c) != std::string_view::npos;
+}
+
+// Names become file names, so nothing else is let in.
+bool is_document_name(const std::string& name) {
+  const auto plain = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
+  return name.size() <= 100 && plain(name.front()) &&
+         std::all_of(name.begin(), name.end(), [&](char c) { return plain(c) || c == '.' || c == '_' || c == '-'; });
+}
 
 // opener, words, closer: "<service-name>". At most 64 characters inside.
 std::optional<std::string> bracketed(const std::string& text, std::string_view opener, std::string_view closer) {
@@ -103,12 +112,14 @@ Reader::Reader(const Node* node, std::string where, Problems& problems)
       if (key.kind != Node::Kind::kScalar) continue;  // finish() reports it
       const auto [first, fresh] = seen.emplace(key.text, &key);
       if (!fresh) {
-        problems_.add(key, fmt::format("{}: given twice, first in line {}", path_of(shown(key.text)), first->second->line));
+        problems_.add(key,
+                      fmt::format("{}: given twice, first in line {}", path_of(shown(key.text)), first->second->line));
       }
     }
     return;
   }
-  problems_.add(*node_, fmt::format("{}: expected a mapping, found {}", where_.empty() ? "document" : where_, describe(*node_)));
+  problems_.add(
+      *node_, fmt::format("{}: expected a mapping, found {}", where_.empty() ? "document" : where_, describe(*node_)));
   node_ = &kEmptyMap;
 }
 
@@ -121,13 +132,17 @@ const Node* Reader::find(const std::string& key) const {
 
 const Node* Reader::take(const std::string& key, Need need) {
   known_.push_back(key);
-  const Node* found = find(key);
-  if (!found && need == Need::kRequired) problems_.add(*node_, fmt::format("{}: missing", path_of(key)));
-  if (found && found->kind == Node::Kind::kNull) {
-    problems_.add(*found, fmt::format("{}: has no value", path_of(key)));
+  for (size_t i = 0; i + 1 < node_->items.size(); i += 2) {
+    const Node& name = node_->items[i];
+    if (name.kind != Node::Kind::kScalar || name.text != key) continue;
+    const Node& value = node_->items[i + 1];
+    if (value.kind != Node::Kind::kNull) return &value;
+    problems_.add(name, fmt::format("{}: has no value", path_of(key)));
     return nullptr;
   }
-  return found;
+  // A mapping that is itself missing or no mapping is one problem, not one for each field in it.
+  if (need == Need::kRequired && node_ != &kEmptyMap) problems_.add(*node_, fmt::format("{}: missing", path_of(key)));
+  return nullptr;
 }
 
 std::string Reader::text(const std::string& key, const std::string& fallback, Need need) {
@@ -160,7 +175,8 @@ double Reader::number(const std::string& key, double fallback, Range range) {
     return fallback;
   }
   if (*value < range.least || *value > range.most) {
-    problems_.add(*node, fmt::format("{}: {} is out of range {} to {}", path_of(key), shown(node->text), range.least, range.most));
+    problems_.add(*node, fmt::format("{}: {} is out of range {} to {}", path_of(key), shown(node->text), range.least,
+                                     range.most));
     return fallback;
   }
   return *value;
@@ -183,7 +199,8 @@ int64_t Reader::duration_nanos(const std::string& key, int64_t fallback) {
   if (node->kind == Node::Kind::kScalar && node->text.size() <= 32) {
     if (const auto nanos = parse_duration_nanos(node->text)) return *nanos;
   }
-  problems_.add(*node, fmt::format("{}: expected a duration like 250ms, 5s or 1m30s, found {}", path_of(key), describe(*node)));
+  problems_.add(
+      *node, fmt::format("{}: expected a duration like 250ms, 5s or 1m30s, found {}", path_of(key), describe(*node)));
   return fallback;
 }
 
@@ -264,7 +281,8 @@ std::optional<Head> read_head(const Node& document, const std::string& kind, Pro
   Reader top(&document, "", problems);
   const std::string api = top.text("apiVersion", "", Need::kRequired);
   const std::string got = top.text("kind", "", Need::kRequired);
-  if (!api.empty() && api != kApiVersion) top.problem("apiVersion", fmt::format("expected {}, found \"{}\"", kApiVersion, shown(api)));
+  if (!api.empty() && api != kApiVersion)
+    top.problem("apiVersion", fmt::format("expected {}, found \"{}\"", kApiVersion, shown(api)));
   if (!got.empty() && got != kind) {
     top.problem("kind", fmt::format("expected {}, found \"{}\"", kind, shown(got)));
     return std::nullopt;
@@ -273,6 +291,9 @@ std::optional<Head> read_head(const Node& document, const std::string& kind, Pro
   if (const Node* node = top.take("metadata", Need::kRequired)) {
     Reader metadata(node, "metadata", problems);
     head.name = metadata.text("name", "", Need::kRequired);
+    if (!head.name.empty() && !is_document_name(head.name)) {
+      metadata.problem("name", "use letters, digits, '.', '_' and '-', at most 100, starting with a letter or digit");
+    }
     metadata.finish();
   }
   head.spec = top.take("spec", Need::kRequired);

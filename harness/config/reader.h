@@ -1,5 +1,5 @@
-// Strict decoding of one YAML mapping: every field that is asked for is known, every other one is a problem. Nothing stops
-// at the first problem: a getter reports and returns its default, so that one pass finds everything. Pure.
+// Strict decoding of one YAML mapping: every field that is asked for is known, every other one is a problem. Nothing
+// stops at the first problem: a getter reports and returns its default, so that one pass finds everything. Pure.
 #pragma once
 
 #include <cstdint>

@@ -14,7 +14,8 @@ Topology shipped(const std::string& name) {
 }
 
 std::string problems_of(const std::string& spec) {
-  const auto topology = parse_topology("apiVersion: hopcheck.dev/v1alpha1\nkind: Topology\nmetadata: {name: t}\n" + spec, "t.yaml");
+  const auto topology =
+      parse_topology("apiVersion: hopcheck.dev/v1alpha1\nkind: Topology\nmetadata: {name: t}\n" + spec, "t.yaml");
   return topology ? "" : to_text(topology.error());
 }
 
@@ -49,7 +50,8 @@ TEST(Topology, BookinfoCallsRatingsFromReviewsV2AndV3Only) {
 TEST(Topology, TargetPortDefaultsToPort) {
   const auto t = parse_topology(
       "apiVersion: hopcheck.dev/v1alpha1\nkind: Topology\nmetadata: {name: t}\n"
-      "spec: {entry: a, services: [{name: a, instrumentation: none, ports: [{port: 81}]}]}", "t.yaml");
+      "spec: {entry: a, services: [{name: a, instrumentation: none, ports: [{port: 81}]}]}",
+      "t.yaml");
   ASSERT_TRUE(t) << to_text(t.error());
   EXPECT_EQ(t->services[0].ports[0].target_port, 81);
 }

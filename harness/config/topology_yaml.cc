@@ -8,7 +8,7 @@
 namespace hopcheck::config {
 namespace {
 
-constexpr double kMostCalls = 100;          // per call entry
+constexpr double kMostCalls = 100;              // per call entry
 constexpr uint64_t kMostHopsPerRequest = 1000;  // a request's tree is built in memory for every journey and variant
 
 const std::vector<std::pair<std::string, Instrumentation>> kInstrumentations{
@@ -53,7 +53,8 @@ std::vector<Workload> read_workloads(Reader& service) {
 }
 
 bool has_span(const Service& service, const std::string& name) {
-  return std::any_of(service.spans.begin(), service.spans.end(), [&](const AppSpan& span) { return span.name == name; });
+  return std::any_of(service.spans.begin(), service.spans.end(),
+                     [&](const AppSpan& span) { return span.name == name; });
 }
 
 // A parent must come before its child: no cycle is possible and readers see the tree in order.
@@ -77,7 +78,8 @@ void read_spans(Reader& reader, Service& service) {
   const bool sdk = service.instrumentation == Instrumentation::kSdk;
   if (!sdk && !service.spans.empty()) reader.problem("spans", "only a service with instrumentation sdk makes spans");
   if (sdk && service.spans.empty()) reader.problem("spans", "a service with instrumentation sdk needs its SERVER span");
-  if (!sdk && service.client_spans) reader.problem("clientSpans", "only a service with instrumentation sdk makes spans");
+  if (!sdk && service.client_spans)
+    reader.problem("clientSpans", "only a service with instrumentation sdk makes spans");
 }
 
 void read_calls(Reader& reader, Service& service) {
@@ -101,7 +103,8 @@ void read_calls(Reader& reader, Service& service) {
     for (const std::string& version : call.when) {
       const bool known = std::any_of(service.workloads.begin(), service.workloads.end(),
                                      [&](const Workload& workload) { return workload.version == version; });
-      if (!known) call_reader.problem("when", fmt::format("no workload of {} has version \"{}\"", service.name, version));
+      if (!known)
+        call_reader.problem("when", fmt::format("no workload of {} has version \"{}\"", service.name, version));
     }
     service.calls.push_back(std::move(call));
   }
@@ -113,7 +116,7 @@ Service read_service(const Node* item, const std::string& where, const std::stri
   service.name = reader.text("name", "", Need::kRequired);
   check_label_text(reader, "name", service.name);
   service.ns = reader.text("namespace", ns);
-  check_label_text(reader, "namespace", service.ns);
+  if (reader.has("namespace")) check_label_text(reader, "namespace", service.ns);
   service.labels = reader.text_map("labels");
   if (!reader.has("labels")) service.labels = {{"app", service.name}};
   service.meshed = reader.boolean("meshed", true);
@@ -201,7 +204,8 @@ void check_calls(Reader& spec, const Topology& topology) {
 
 void check_label_text(Reader& reader, const std::string& key, const std::string& text) {
   if (!text.empty() && !is_label(text)) {
-    reader.problem(key, fmt::format("\"{}\" is no name: use lower-case letters, digits and '-', at most 63", printable(text)));
+    reader.problem(
+        key, fmt::format("\"{}\" is no name: use lower-case letters, digits and '-', at most 63", printable(text)));
   }
 }
 
@@ -214,7 +218,8 @@ void check_method(Reader& reader, const std::string& method) {
 void check_path(Reader& reader, const std::string& key, const std::string& path, Query query) {
   const bool visible = std::all_of(path.begin(), path.end(), [](char c) { return c > ' ' && c < 0x7f && c != '#'; });
   if (path.empty() || path[0] != '/' || !visible || path.size() > 2048) {
-    reader.problem(key, fmt::format("\"{}\" is no path: it starts with '/' and holds visible ASCII without '#'", printable(path)));
+    reader.problem(
+        key, fmt::format("\"{}\" is no path: it starts with '/' and holds visible ASCII without '#'", printable(path)));
   } else if (query == Query::kForbidden && path.find('?') != std::string::npos) {
     reader.problem(key, "must not hold a query");
   }
@@ -236,9 +241,11 @@ Topology read_topology_fields(const std::string& name, Reader& spec) {
   check_label_text(spec, "namespace", topology.ns);
   topology.entry = spec.text("entry", "", Need::kRequired);
   topology.host = spec.text("host", "");
-  const bool plain = std::all_of(topology.host.begin(), topology.host.end(),
-                                 [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '-'; });
-  if (!plain || topology.host.size() > 253) spec.problem("host", fmt::format("\"{}\" is no host name", printable(topology.host)));
+  const bool plain = std::all_of(topology.host.begin(), topology.host.end(), [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '-';
+  });
+  if (!plain || topology.host.size() > 253)
+    spec.problem("host", fmt::format("\"{}\" is no host name", printable(topology.host)));
   for (const Node* item : spec.items("services", Need::kRequired)) {
     const std::string where = fmt::format("{}[{}]", spec.path_of("services"), topology.services.size());
     Service service = read_service(item, where, topology.ns, spec.problems());

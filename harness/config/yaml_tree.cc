@@ -19,10 +19,14 @@ namespace hopcheck::config {
 
 const char* to_string(Node::Kind kind) {
   switch (kind) {
-    case Node::Kind::kNull: return "nothing";
-    case Node::Kind::kScalar: return "a single value";
-    case Node::Kind::kList: return "a list";
-    case Node::Kind::kMap: return "a mapping";
+    case Node::Kind::kNull:
+      return "nothing";
+    case Node::Kind::kScalar:
+      return "a single value";
+    case Node::Kind::kList:
+      return "a list";
+    case Node::Kind::kMap:
+      return "a mapping";
   }
   return "?";
 }
@@ -33,10 +37,10 @@ void Problems::add(int line, int column, std::string message) {
 
 std::vector<Problem> Problems::sorted() const {
   std::vector<Problem> out = list_;
-  const auto key = [](const Problem& p) { return std::tie(p.line, p.column); };
-  std::stable_sort(out.begin(), out.end(), [&](const Problem& a, const Problem& b) { return key(a) < key(b); });
-  const auto same = [&](const Problem& a, const Problem& b) { return key(a) == key(b) && a.message == b.message; };
-  out.erase(std::unique(out.begin(), out.end(), same), out.end());
+  const auto key = [](const Problem& p) { return std::tie(p.line, p.column, p.message); };
+  std::sort(out.begin(), out.end(), [&](const Problem& a, const Problem& b) { return key(a) < key(b); });
+  out.erase(std::unique(out.begin(), out.end(), [&](const Problem& a, const Problem& b) { return key(a) == key(b); }),
+            out.end());
   return out;
 }
 
@@ -150,6 +154,17 @@ class TreeBuilder : public YAML::EventHandler {
   size_t text_bytes_ = 0;
 };
 
+bool indented_with_tab(const std::string& text, int line) {
+  size_t start = 0;
+  for (int i = 1; i < line && start != std::string::npos; ++i) {
+    start = text.find('\n', start);
+    if (start != std::string::npos) ++start;
+  }
+  if (start == std::string::npos) return false;
+  const size_t end = text.find_first_not_of(" \t", start);
+  return text.substr(start, end == std::string::npos ? end : end - start).find('\t') != std::string::npos;
+}
+
 }  // namespace
 
 std::vector<Node> parse_yaml(const std::string& text, Problems& problems) {
@@ -169,8 +184,10 @@ std::vector<Node> parse_yaml(const std::string& text, Problems& problems) {
     problems.add(refused.line, refused.column, refused.message);
     return {};
   } catch (const YAML::Exception& error) {
-    problems.add(std::max(0, error.mark.line) + 1, std::max(0, error.mark.column) + 1,
-                 "not valid YAML: " + printable(error.msg));
+    const int line = std::max(0, error.mark.line) + 1;
+    std::string why = "not valid YAML: " + printable(error.msg);
+    if (indented_with_tab(text, line)) why += "; the line is indented with a tab, YAML takes spaces only";
+    problems.add(line, std::max(0, error.mark.column) + 1, why);
     return {};
   } catch (const std::exception& error) {
     problems.add(1, 1, std::string("not valid YAML: ") + error.what());

@@ -1,6 +1,7 @@
-// YAML text → a plain tree with positions, so that only yaml_tree.cc knows yaml-cpp. Duplicate keys stay visible, aliases
-// are copied. Bounds: kMaxBytes of text, kMaxNodes nodes and kMaxTextBytes of scalars after alias expansion, kMaxDepth levels.
-// Source: YAML 1.2 as yaml-cpp 0.7 reads it; explicit tags and merge keys are refused or plain keys. Pure, thread-compatible.
+// YAML text → a plain tree with positions, so that only yaml_tree.cc knows yaml-cpp. Duplicate keys stay visible,
+// aliases are copied. Bounds: kMaxBytes of text, kMaxNodes nodes and kMaxTextBytes of scalars after alias expansion,
+// kMaxDepth levels. Source: YAML 1.2 as yaml-cpp 0.7 reads it; explicit tags and merge keys are refused or plain keys.
+// Pure, thread-compatible.
 #pragma once
 
 #include <cstddef>
@@ -19,8 +20,8 @@ inline constexpr int kMaxDepth = 64;
 struct Node {
   enum class Kind { kNull, kScalar, kList, kMap };
   Kind kind = Kind::kNull;
-  std::string text;        // kScalar
-  bool quoted = false;     // kScalar: quoted or a block scalar, so always text
+  std::string text;          // kScalar
+  bool quoted = false;       // kScalar: quoted or a block scalar, so always text
   int line = 0, column = 0;  // 1-based
   std::vector<Node> items;   // kList: the items; kMap: key, value, key, value …
 };

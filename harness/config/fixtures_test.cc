@@ -1,0 +1,129 @@
+// fixtures/config: every valid-* loads, every invalid-* gives exactly the text of its golden file.
+// HOPCHECK_UPDATE_GOLDEN=1 rewrites the golden files.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "config/load.h"
+
+namespace hopcheck::config {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::string kRoot = HOPCHECK_SOURCE_DIR;
+const SearchPath kShare{kRoot};
+
+std::vector<fs::path> files_starting_with(const std::string& prefix) {
+  std::vector<fs::path> out;
+  for (const auto& entry : fs::directory_iterator(kRoot + "/fixtures/config")) {
+    if (entry.path().filename().string().rfind(prefix, 0) == 0) out.push_back(entry.path());
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+std::string read(const fs::path& path) {
+  std::ifstream in(path);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+template <class T>
+std::string text_of(const Loaded<T>& loaded) {
+  std::string out = loaded ? "" : to_text(loaded.error());
+  for (size_t at = out.find(kRoot + "/"); at != std::string::npos; at = out.find(kRoot + "/")) out.erase(at, kRoot.size() + 1);
+  return out;
+}
+
+// "" when the file is right. Files whose kind cannot be told are read as scenarios.
+std::string problems_of(const std::string& path) {
+  const std::string kind = kind_of_file(path);
+  if (kind == "Topology") return text_of(load_topology(path, "", kShare));
+  if (kind == "Suite") return text_of(load_suite(path, kShare));
+  if (kind == "MeshProfile") return text_of(parse_profile(read(path), path));
+  return text_of(load_scenario(path, kShare));
+}
+
+TEST(ConfigFixtures, ValidFilesLoad) {
+  const auto files = files_starting_with("valid-");
+  EXPECT_GE(files.size(), 6u);
+  for (const fs::path& file : files) EXPECT_EQ(problems_of(file.string()), "") << file;
+}
+
+TEST(ConfigFixtures, InvalidFilesGiveTheirGoldenText) {
+  const auto files = files_starting_with("invalid-");
+  EXPECT_GE(files.size(), 15u);
+  for (const fs::path& file : files) {
+    const std::string text = problems_of(file.string());
+    const fs::path golden = fs::path(kRoot) / "fixtures/golden/config" / (file.stem().string() + ".txt");
+    if (std::getenv("HOPCHECK_UPDATE_GOLDEN")) std::ofstream(golden) << text;
+    EXPECT_NE(text, "") << file;
+    EXPECT_EQ(text, read(golden)) << file;
+  }
+}
+
+TEST(ConfigFixtures, KindOfFile) {
+  EXPECT_EQ(kind_of_file(kRoot + "/fixtures/config/valid-suite.yaml"), "Suite");
+  EXPECT_EQ(kind_of_file(kRoot + "/fixtures/config/invalid-empty.yaml"), "");
+  EXPECT_EQ(kind_of_file(kRoot + "/no-such-file"), "");
+}
+
+TEST(ConfigFixtures, AMissingFileIsNamed) {
+  const auto scenario = load_scenario("no/such/file.yaml", kShare);
+  ASSERT_FALSE(scenario);
+  EXPECT_EQ(to_text(scenario.error()), "no/such/file.yaml: cannot read: no such file\n");
+  const auto folder = load_scenario(kRoot + "/fixtures", kShare);
+  ASSERT_FALSE(folder);
+  EXPECT_EQ(text_of(folder), "fixtures: cannot read: not a regular file\n");
+}
+
+TEST(ConfigFixtures, FullScenarioHasEveryValue) {
+  const auto loaded = load_scenario(kRoot + "/fixtures/config/valid-scenario-full.yaml", kShare);
+  ASSERT_TRUE(loaded) << text_of(loaded);
+  const Scenario& s = *loaded;
+  EXPECT_EQ(s.topology.name, "shop");
+  EXPECT_EQ(s.profile, "istio-1.30");
+  EXPECT_EQ(s.entry, Entry::kMesh);
+  EXPECT_EQ(s.environment.transport, Transport::kHttp);
+  EXPECT_EQ(s.environment.naming, NamingMode::kCanonicalNameOnly);
+  EXPECT_FALSE(s.environment.gateway_spawn);
+  EXPECT_EQ(s.environment.sampling, 12.5);
+  EXPECT_EQ(s.environment.without_sidecar, std::vector<std::string>{"payments"});
+  EXPECT_TRUE(s.environment.app_export_through_sidecar);
+  EXPECT_EQ(s.load.requests, 225u);  // 90 s at 2.5 per second
+  EXPECT_EQ(s.load.traceparent, TraceparentMode::kUnsampled);
+  EXPECT_EQ(s.load.tag, TagMode::kUserAgent);
+  EXPECT_EQ(s.load.journeys[1].name, "GET /other");
+  ASSERT_EQ(s.faults.size(), 6u);
+  EXPECT_EQ(s.faults[1].delay_nanos, 1'500'000'000);
+  EXPECT_EQ(s.faults[1].journey, "buy");
+  EXPECT_EQ(s.faults[2].percent, 30);
+  EXPECT_EQ(s.faults[2].status, 500);
+  EXPECT_EQ(s.faults[3].kind, Fault::Kind::kCallTwice);
+  EXPECT_EQ(s.faults[4].status, 418);
+  EXPECT_EQ(s.faults[5].times, 2);
+  EXPECT_EQ(s.faults[5].status, 502);
+  EXPECT_EQ(s.inject[0].header, "tracestate");
+  EXPECT_EQ(s.expect_overrides[0].service_name, "other.shop");
+  EXPECT_TRUE(s.tracing_changed_before_start);
+  EXPECT_EQ(s.rules.nesting_tolerance_nanos, 2'000'000);
+  EXPECT_EQ(s.rules.overhang_tolerance_nanos, 250'000'000);
+}
+
+TEST(ConfigFixtures, UnsetSamplingIsNotZero) {
+  const auto loaded = load_scenario(kRoot + "/fixtures/config/valid-scenario-inline-topology.yaml", kShare);
+  ASSERT_TRUE(loaded) << text_of(loaded);
+  EXPECT_EQ(loaded->environment.sampling, std::nullopt);
+  EXPECT_EQ(loaded->environment.naming, NamingMode::kOtelSemanticConventions);
+  EXPECT_EQ(loaded->load.journeys, (std::vector<Journey>{{"GET /", 1, "GET", "/"}}));
+  EXPECT_EQ(loaded->topology.services[1].labels.at("app"), "back");
+}
+
+}  // namespace
+}  // namespace hopcheck::config

@@ -1,0 +1,167 @@
+// Every file of fixtures/topologies, fixtures/profiles, fixtures/captures/scenarios and scenarios/ loads, and what is written
+// out is read back as the same value.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+#include "config/load.h"
+
+namespace hopcheck::config {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::string kRoot = HOPCHECK_SOURCE_DIR;
+const SearchPath kShare{kRoot};
+
+std::vector<std::string> yaml_files(const std::string& folder) {
+  std::vector<std::string> out;
+  for (const auto& entry : fs::recursive_directory_iterator(kRoot + "/" + folder)) {
+    if (entry.path().extension() == ".yaml") out.push_back(entry.path().string());
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+std::vector<std::string> files_of_kind(const std::string& kind) {
+  std::vector<std::string> out;
+  for (const char* folder : {"scenarios", "fixtures/captures/scenarios"}) {
+    for (const std::string& path : yaml_files(folder)) {
+      if (kind_of_file(path) == kind) out.push_back(path);
+    }
+  }
+  return out;
+}
+
+template <class T>
+T loaded(Loaded<T> value) {
+  EXPECT_TRUE(value) << (value ? "" : to_text(value.error()));
+  return value.value_or(T{});
+}
+
+TEST(Shipped, TopologiesLoad) {
+  const auto files = yaml_files("fixtures/topologies");
+  EXPECT_GE(files.size(), 4u);
+  for (const std::string& path : files) EXPECT_EQ(loaded(load_topology(path, "", kShare)).name, fs::path(path).stem().string());
+}
+
+TEST(Shipped, ScenariosComeBackEqual) {
+  std::vector<std::string> files = files_of_kind("Scenario");
+  EXPECT_GE(files.size(), 46u);
+  for (const char* name : {"full", "minimal", "inline-topology"}) {
+    files.push_back(kRoot + "/fixtures/config/valid-scenario-" + name + ".yaml");
+  }
+  for (const std::string& path : files) {
+    const Scenario scenario = loaded(load_scenario(path, kShare));
+    EXPECT_EQ(loaded(parse_scenario(to_yaml(scenario), path)), scenario) << path << "\n" << to_yaml(scenario);
+  }
+}
+
+TEST(Shipped, SuitesComeBackEqual) {
+  std::vector<std::string> files = files_of_kind("Suite");
+  EXPECT_GE(files.size(), 1u);
+  files.push_back(kRoot + "/fixtures/config/valid-suite.yaml");
+  for (const std::string& path : files) {
+    Suite suite = loaded(load_suite(path, kShare));
+    const fs::path copy = fs::temp_directory_path() / ("hopcheck-suite-test-" + std::to_string(::getpid()) + ".yaml");
+    std::ofstream(copy) << to_yaml(suite);
+    const Suite again = loaded(load_suite(copy.string(), kShare));
+    fs::remove(copy);
+    // What is written names its scenarios and stands in one file.
+    suite.file = copy.string();
+    for (SuiteEntry& entry : suite.entries) {
+      entry.scenario_ref = entry.scenario.name;
+      entry.scenario.file = copy.string();
+    }
+    EXPECT_EQ(again, suite) << path;
+  }
+}
+
+TEST(Shipped, FileNamesAreScenarioNames) {
+  for (const std::string& path : files_of_kind("Scenario")) {
+    EXPECT_EQ(loaded(load_scenario(path, kShare)).name, fs::path(path).stem().string());
+  }
+}
+
+TEST(Shipped, EndToEndSuiteSendsEnoughThroughTheGateway) {
+  const Suite suite = loaded(load_suite(kRoot + "/scenarios/suites/e2e.yaml", kShare));
+  uint64_t gateway = 0, headerless = 0;
+  size_t failing = 0, drawn = 0;
+  for (const SuiteEntry& entry : suite.entries) {
+    failing += entry.expect_verdict == "fail";
+    drawn += entry.expect_verdict == "drawn";
+    if (entry.expect_verdict != "pass" || entry.scenario.entry != Entry::kGateway) continue;
+    gateway += entry.scenario.load.requests;
+    if (entry.scenario.load.traceparent == TraceparentMode::kNone) headerless += entry.scenario.load.requests;
+  }
+  EXPECT_EQ(suite.rate, 50);
+  EXPECT_GE(gateway, 1000u);
+  EXPECT_GE(headerless, 500u);
+  EXPECT_EQ(failing, 4u);
+  EXPECT_EQ(drawn, 1u);
+}
+
+TEST(Shipped, EveryCoreScenarioHasItsHeaderlessTwin) {
+  for (const std::string& path : yaml_files("scenarios/core")) {
+    if (path.find("-headerless") != std::string::npos) continue;
+    const Scenario one = loaded(load_scenario(path, kShare));
+    const Scenario twin = loaded(load_scenario(path.substr(0, path.size() - 5) + "-headerless.yaml", kShare));
+    EXPECT_EQ(one.load.traceparent, TraceparentMode::kSampled);
+    EXPECT_EQ(one.load.trace_state, "hop=t{n}");
+    EXPECT_EQ(twin.load.traceparent, TraceparentMode::kNone);
+    EXPECT_EQ(one.topology, twin.topology);
+    EXPECT_EQ(one.entry, twin.entry);
+    EXPECT_FALSE(one.rows.empty());
+    EXPECT_FALSE(twin.rows.empty());
+  }
+}
+
+TEST(Shipped, EveryCaptureHasItsScenario) {
+  size_t captures = 0;
+  for (const auto& entry : fs::directory_iterator(kRoot + "/fixtures/captures")) {
+    const std::string stem = entry.path().stem().string();
+    if (entry.path().extension() != ".jsonl" || stem.rfind("1.", 0) != 0) continue;
+    if (stem.find("raw-requests") != std::string::npos) continue;  // HTTP requests, not exports
+    ++captures;
+    const Scenario scenario = loaded(load_scenario(kRoot + "/fixtures/captures/scenarios/" + stem + ".yaml", kShare));
+    EXPECT_EQ(scenario.profile, "istio-" + stem.substr(0, 4));
+    uint64_t weights = 0;
+    for (const Journey& journey : scenario.load.journeys) weights += static_cast<uint64_t>(journey.weight);
+    // With several journeys the weights are the exact counts.
+    if (scenario.load.journeys.size() > 1) {
+      EXPECT_EQ(weights, scenario.load.requests) << stem;
+    }
+  }
+  EXPECT_GE(captures, 30u);
+}
+
+TEST(Shipped, ProfilesDifferWhereTheVersionsDo) {
+  const auto profiles = loaded(load_profiles(kShare));
+  ASSERT_GE(profiles.size(), 2u);
+  const MeshProfile& p130 = profiles[0];
+  const MeshProfile& p131 = profiles[1];
+  EXPECT_EQ(p130.name, "istio-1.30");
+  EXPECT_EQ(p130.envoy_minor, "1.38");
+  EXPECT_TRUE(p130.parent_decides_sampling);
+  ASSERT_EQ(p130.gateway_single.size(), 1u);
+  EXPECT_EQ(p130.gateway_single[0].kind, SpanKind::kClient);
+  EXPECT_EQ(p131.name, "istio-1.31");
+  EXPECT_EQ(p131.envoy_minor, "1.39");
+  EXPECT_FALSE(p131.parent_decides_sampling);
+  EXPECT_TRUE(p131.gateway_single.empty());
+  for (const MeshProfile& profile : profiles) {
+    EXPECT_EQ(profile.naming.size(), 4u);
+    EXPECT_EQ(profile.rule(ProxyRole::kGatewayClient, true)->parent, "gatewayServer");
+    EXPECT_EQ(profile.rule(ProxyRole::kInbound, true)->name, "{host}:{port}/*");
+    for (const SpanRule& span : profile.spans) {
+      EXPECT_FALSE(span.source.empty());
+      for (const AttributeRule& attribute : span.attributes) EXPECT_FALSE(attribute.source.empty()) << attribute.key;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace hopcheck::config
