@@ -52,7 +52,10 @@ class CaptureParser {
   uint64_t pending() const { return buffer_.size(); }
 
  private:
+  Result<void> damage(const char* why, uint64_t first, uint64_t size);
+
   std::string buffer_;
+  std::string spent_;  // what frames of the last call point into
   uint64_t consumed_ = 0;
   uint64_t next_sequence_ = 0;
   bool header_seen_ = false;
