@@ -1,4 +1,5 @@
-// For the tests of this folder: a small OTLP receiver, a recording server and a client, all on loopback with real sockets.
+// For the tests of this folder: a small OTLP receiver, a recording server and a client, all on loopback with real
+// sockets.
 #pragma once
 
 #include <atomic>

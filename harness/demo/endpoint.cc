@@ -50,7 +50,8 @@ struct CallOutcome {
 // touch nothing but constants and their own outcome.
 class Run {
  public:
-  Run(const EndpointOptions& options, const EndpointParts& parts, const HttpRequest& request, const std::stop_token& stop)
+  Run(const EndpointOptions& options, const EndpointParts& parts, const HttpRequest& request,
+      const std::stop_token& stop)
       : options_(options), parts_(parts), script_(options.script), request_(request), stop_(stop),
         decision_(parts.switches.decide()), wall_start_(system_clock().wall_unix_nanos()),
         monotonic_start_(system_clock().monotonic_nanos()), spans_(options.script.spans.size()) {}
@@ -89,7 +90,8 @@ class Run {
                          {"url.path", std::string(path_of(request_.target))},
                          {"url.scheme", std::string("http")}};
     const size_t question = request_.target.find('?');
-    if (question != std::string::npos) server.attributes.emplace_back("url.query", request_.target.substr(question + 1));
+    if (question == std::string::npos) return;
+    server.attributes.emplace_back("url.query", request_.target.substr(question + 1));
   }
 
   void close_server_span(int status) {

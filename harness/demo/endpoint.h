@@ -1,4 +1,5 @@
-// One request of a played service: context in, spans, calls, context out, answer. Thread-safe: handle() runs concurrently.
+// One request of a played service: context in, spans, calls, context out, answer. Thread-safe: handle() runs
+// concurrently.
 #pragma once
 
 #include <array>
@@ -47,9 +48,9 @@ class Endpoint {
  public:
   Endpoint(EndpointOptions options, EndpointParts parts);
 
-  // Answers: 200; the failure switch's status; 503 when a call got 5xx or no answer; else the first 4xx of a call. Calls go
-  // on after one has failed. A requested stop ends sleeps and calls. The spans are ended when this returns, so the SERVER
-  // span never outlives that of a proxy in front.
+  // Answers: 200; the failure switch's status; 503 when a call got 5xx or no answer; else the first 4xx of a call.
+  // Calls go on after one has failed. A requested stop ends sleeps and calls. The spans are ended when this returns,
+  // so the SERVER span never outlives that of a proxy in front.
   HttpResponse handle(const HttpRequest& request, const std::stop_token& stop);
 
  private:

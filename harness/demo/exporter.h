@@ -1,5 +1,6 @@
-// OTLP/HTTP protobuf exporter: one thread, a bounded queue, retries. Delivery is at least once, as OTLP has it: a batch whose
-// answer was lost is sent again. Protocol: OTLP specification 1.11, "OTLP/HTTP" (retryable: 429, 502, 503, 504).
+// OTLP/HTTP protobuf exporter: one thread, a bounded queue, retries. Delivery is at least once, as OTLP has it: a
+// batch whose answer was lost is sent again. Protocol: OTLP specification 1.11, "OTLP/HTTP" (retryable: 429, 502,
+// 503, 504).
 #pragma once
 
 #include <chrono>
@@ -63,7 +64,8 @@ class Exporter {
 
   void add(std::vector<SpanRecord> records);  // never blocks on the network; thread-safe
   ExporterCounters counters() const;
-  // Sends what is queued until `limit` is over; what is left counts as failed. Idempotent; add() afterwards counts as dropped.
+  // Sends what is queued until `limit` is over; what is left counts as failed. Idempotent; add() afterwards counts as
+  // dropped.
   void shutdown(std::chrono::milliseconds limit);
 
  private:

@@ -11,19 +11,16 @@ constexpr size_t kMaxAnswerBytes = 8u << 20;
 constexpr size_t kMaxIdleHandles = 512;
 constexpr long kMaxConnectionIdleSeconds = 3'600;  // Envoy's own idle limit; it closes first and libcurl notices
 
-struct Transfer {
-  const std::stop_token* stop = nullptr;
-  size_t bytes = 0;
+// A multi handle of its own for each easy handle: only it can be woken at once when a stop is requested.
+struct Handle {
+  CURLM* multi = nullptr;  // owns the connections
+  CURL* easy = nullptr;
 };
 
 size_t on_body(char*, size_t size, size_t count, void* user) {
-  auto* transfer = static_cast<Transfer*>(user);
-  transfer->bytes += size * count;
-  return transfer->bytes > kMaxAnswerBytes ? 0 : size * count;
-}
-
-int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-  return static_cast<Transfer*>(user)->stop->stop_requested() ? 1 : 0;
+  auto* bytes = static_cast<size_t*>(user);
+  *bytes += size * count;
+  return *bytes > kMaxAnswerBytes ? 0 : size * count;
 }
 
 struct FreeList {
@@ -60,8 +57,7 @@ void set_method(CURL* handle, const HttpCall& call) {
   curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, call.method.c_str());
 }
 
-void set_options(CURL* handle, const HttpCall& call, Transfer& transfer) {
-  curl_easy_reset(handle);  // options only: connections and DNS cache stay
+void set_options(CURL* handle, const HttpCall& call, size_t& answer_bytes) {
   curl_easy_setopt(handle, CURLOPT_URL, call.url.c_str());
   curl_easy_setopt(handle, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -73,10 +69,32 @@ void set_options(CURL* handle, const HttpCall& call, Transfer& transfer) {
   curl_easy_setopt(handle, CURLOPT_MAXAGE_CONN, kMaxConnectionIdleSeconds);
   curl_easy_setopt(handle, CURLOPT_USERAGENT, (std::string("hopcheck-demo/") + kDemoVersion).c_str());
   curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, on_body);
-  curl_easy_setopt(handle, CURLOPT_WRITEDATA, &transfer);
-  curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, on_progress);
-  curl_easy_setopt(handle, CURLOPT_XFERINFODATA, &transfer);
-  curl_easy_setopt(handle, CURLOPT_NOPROGRESS, 0L);
+  curl_easy_setopt(handle, CURLOPT_WRITEDATA, &answer_bytes);
+  curl_easy_setopt(handle, CURLOPT_QUICK_EXIT, 1L);  // a stop does not wait for a name server
+}
+
+// Ends by the call's timeout at the latest.
+CURLcode transfer(const Handle& handle, const std::stop_token& stop) {
+  const std::stop_callback wake(stop, [multi = handle.multi] { curl_multi_wakeup(multi); });
+  CURLcode result = CURLE_ABORTED_BY_CALLBACK;
+  curl_multi_add_handle(handle.multi, handle.easy);
+  while (!stop.stop_requested()) {
+    int running = 0;
+    if (curl_multi_perform(handle.multi, &running) != CURLM_OK) break;
+    if (running == 0) {
+      int left = 0;
+      if (const CURLMsg* message = curl_multi_info_read(handle.multi, &left)) result = message->data.result;
+      break;
+    }
+    if (curl_multi_poll(handle.multi, nullptr, 0, 1'000, nullptr) != CURLM_OK) break;
+  }
+  curl_multi_remove_handle(handle.multi, handle.easy);
+  return result;
+}
+
+void destroy(const Handle& handle) {
+  curl_easy_cleanup(handle.easy);
+  curl_multi_cleanup(handle.multi);
 }
 
 }  // namespace
@@ -88,20 +106,24 @@ class HttpClient::Pool {
     static_cast<void>(initialised);
   }
   ~Pool() {
-    for (CURL* handle : idle_) curl_easy_cleanup(handle);
+    for (const Handle& handle : idle_) destroy(handle);
   }
-  CURL* borrow() {
+  // Both pointers or none.
+  Handle borrow() {
     {
       const std::lock_guard lock(mutex_);
       if (!idle_.empty()) {
-        CURL* handle = idle_.back();
+        const Handle handle = idle_.back();
         idle_.pop_back();
         return handle;
       }
     }
-    return curl_easy_init();
+    const Handle made{curl_multi_init(), curl_easy_init()};
+    if (made.multi && made.easy) return made;
+    destroy(made);
+    return {};
   }
-  void give_back(CURL* handle) {
+  void give_back(const Handle& handle) {
     {
       const std::lock_guard lock(mutex_);
       if (idle_.size() < kMaxIdleHandles) {
@@ -109,12 +131,12 @@ class HttpClient::Pool {
         return;
       }
     }
-    curl_easy_cleanup(handle);
+    destroy(handle);
   }
 
  private:
   std::mutex mutex_;
-  std::vector<CURL*> idle_;
+  std::vector<Handle> idle_;
 };
 
 HttpClient::HttpClient() : pool_(std::make_unique<Pool>()) {}
@@ -122,29 +144,29 @@ HttpClient::~HttpClient() = default;
 
 HttpAnswer HttpClient::perform(const HttpCall& call, const std::stop_token& stop) {
   HttpAnswer answer;
-  CURL* handle = pool_->borrow();
-  if (!handle) {
+  const Handle handle = pool_->borrow();
+  if (!handle.easy) {
     answer.error = "libcurl gave no handle";
     return answer;
   }
-  Transfer transfer{&stop, 0};
+  size_t answer_bytes = 0;
   const HeaderList headers = header_list(call);
-  set_options(handle, call, transfer);
-  set_method(handle, call);
-  curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers.get());
-  const CURLcode code = curl_easy_perform(handle);
+  set_options(handle.easy, call, answer_bytes);
+  set_method(handle.easy, call);
+  curl_easy_setopt(handle.easy, CURLOPT_HTTPHEADER, headers.get());
+  const CURLcode code = transfer(handle, stop);
   if (code == CURLE_OK) {
     long status = 0;
     curl_off_t retry_after = 0;
-    curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
-    curl_easy_getinfo(handle, CURLINFO_RETRY_AFTER, &retry_after);
+    curl_easy_getinfo(handle.easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(handle.easy, CURLINFO_RETRY_AFTER, &retry_after);
     answer.status = static_cast<int>(status);
     answer.retry_after_seconds = static_cast<long>(retry_after);
   } else {
-    answer.error = curl_easy_strerror(code);
+    answer.error = stop.stop_requested() ? "stopped" : curl_easy_strerror(code);
   }
-  // Nothing of this call may stay behind in the pooled handle: its lists and buffers die here.
-  curl_easy_reset(handle);
+  // Nothing of this call may stay behind in the pooled handle: its lists and buffers die here. Connections stay.
+  curl_easy_reset(handle.easy);
   pool_->give_back(handle);
   return answer;
 }

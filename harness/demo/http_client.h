@@ -32,8 +32,8 @@ class HttpClient {
   ~HttpClient();  // no perform() may be under way
   HttpClient(const HttpClient&) = delete;
 
-  // Blocks. The answer's body is read and thrown away (at most 8 MiB, more is an error). A requested stop ends the exchange
-  // within about a second. An idle connection found dead is replaced silently, as long as nothing of an answer came.
+  // Blocks. The answer's body is read and thrown away (at most 8 MiB, more is an error). A requested stop ends the
+  // exchange at once. An idle connection found dead is replaced silently, as long as nothing of an answer came.
   HttpAnswer perform(const HttpCall& call, const std::stop_token& stop);
 
  private:

@@ -21,8 +21,8 @@ constexpr size_t kKeepAliveRequests = 1'000'000'000;
 constexpr size_t kMaxBodyBytes = 4u << 20;
 constexpr int kBacklog = 1'024;  // the packaged library was compiled with 5
 
-// True when cpp-httplib's routing has been answered for the request this thread serves: an answer of 4xx or 5xx passes the
-// error handler a second time.
+// True when cpp-httplib's routing has been answered for the request this thread serves: an answer of 4xx or 5xx
+// passes the error handler a second time.
 thread_local bool t_answered = false;
 
 class TaskQueue final : public httplib::TaskQueue {
@@ -59,7 +59,8 @@ HttpRequest to_request(const httplib::Request& request) {
   return out;
 }
 
-// The library waits for the end of the stream when a POST or DELETE states no length; by RFC 9112 section 6.3 it has no body.
+// The library waits for the end of the stream when a POST or DELETE states no length; by RFC 9112 section 6.3 it has
+// no body.
 bool has_body(const httplib::Request& request) {
   return request.has_header("Content-Length") || request.has_header("Transfer-Encoding");
 }

@@ -1,6 +1,6 @@
-// Incoming HTTP/1.1: cpp-httplib parses and answers, this class owns connections and threads. Made to stand behind a proxy that
-// keeps connections for an hour: no limit on requests per connection, idle time above Envoy's 3 600 s, a thread per
-// connection on demand, no polling while idle, and a stop that does not wait for idle connections.
+// Incoming HTTP/1.1: cpp-httplib parses and answers, this class owns connections and threads. Made to stand behind a
+// proxy that keeps connections for an hour: no limit on requests per connection, idle time above Envoy's 3 600 s, a
+// thread per connection on demand, no polling while idle, and a stop that does not wait for idle connections.
 #pragma once
 
 #include <chrono>

@@ -1,8 +1,8 @@
 // What a service does for one request, compiled once from its topology entry: a straight list of steps. Pure.
 //
-// Order: the first span (SERVER) is open throughout. Spans under which no call is made run before the calls, in file order,
-// nested by parent. A span with calls under it opens just before the first of them (running its call-free children first)
-// and closes after the last. Neighbouring parallel calls are one step.
+// Order: the first span (SERVER) is open throughout. Spans under which no call is made run before the calls, in file
+// order, nested by parent. A span with calls under it opens just before the first of them (running its call-free
+// children first) and closes after the last. Neighbouring parallel calls are one step.
 #pragma once
 
 #include <cstdint>
@@ -47,8 +47,8 @@ struct Script {
   std::vector<Step> steps;        // between opening and closing span 0
 };
 
-// Errors (kUsage): call to an unknown service or to one without that port, unknown or cyclic span parent, two spans of one
-// name, an SDK service without spans, more than kMaxSpans or kMaxCalls.
+// Errors (kUsage): call to an unknown service or to one without that port, unknown or cyclic span parent, two spans
+// of one name, an SDK service without spans, more than kMaxSpans or kMaxCalls.
 Result<Script> compile_script(const Topology& topology, const Service& service, const std::string& version);
 
 // "open A, call payments+ledger, close A"

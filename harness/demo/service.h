@@ -1,7 +1,7 @@
 // A running service of a topology: endpoint, control port, exporter. The public face of this folder.
 //
-// Endpoint: every method and path is the service's one endpoint, but /ready and HEAD, which answer 200 and leave no trace.
-// Control port: GET /healthz, GET /state, PUT /switches (see switches.h), DELETE /switches.
+// Endpoint: every method and path is the service's one endpoint, but /ready and HEAD, which answer 200 and leave no
+// trace. Control port: GET /healthz, GET /state, PUT /switches (see switches.h), DELETE /switches.
 #pragma once
 
 #include <map>
@@ -39,8 +39,8 @@ class DemoService {
   std::string state_json() const;  // what GET /state answers
   void set_switches(const Switches& switches);
   ExporterCounters export_counters() const;  // zeros without exporter
-  // Accepts nothing more, lets requests under way finish for 0.8 s, then cuts sleeps and calls short, flushes the exporter
-  // for at most 1 s. At most 3 s in all. Idempotent.
+  // Accepts nothing more, lets requests under way finish for 0.8 s, then cuts sleeps and calls short, flushes the
+  // exporter for at most 1 s. At most 3 s in all. Idempotent.
   void stop();
 
  private:

@@ -20,7 +20,8 @@ const std::string kTrace = "4bf92f3577b34da6a3ce929d0e0e4736";
 const std::string kParent = "00f067aa0ba902b7";
 const std::string kSampled = "00-" + kTrace + "-" + kParent + "-01";
 
-const ReceivedSpan& span_of(const std::vector<ReceivedSpan>& spans, const std::string& service, const std::string& name) {
+const ReceivedSpan& span_of(const std::vector<ReceivedSpan>& spans, const std::string& service,
+                            const std::string& name) {
   static const ReceivedSpan missing;
   const auto found = std::find_if(spans.begin(), spans.end(), [&](const ReceivedSpan& span) {
     return span.service == service && span.name == name;
@@ -48,7 +49,9 @@ TEST(Chain, LeavesExactlyTheFiveSpansWithTheRightParents) {
   const Reply reply = send(chain.frontend->port(), "POST", "/checkout?hop=abc-1",
                            {{"traceparent", kSampled}, {"tracestate", "a=1"}});
   EXPECT_EQ(reply.status, 200);
-  EXPECT_EQ(reply.body, "{\"service\":\"frontend\",\"version\":\"v1\",\"calls\":[{\"to\":\"checkout\",\"status\":200}]}\n");
+  EXPECT_EQ(reply.body,
+            R"({"service":"frontend","version":"v1","calls":[{"to":"checkout","status":200}]})"
+            "\n");
   const auto after_answer = static_cast<uint64_t>(system_clock().wall_unix_nanos());
   const std::vector<ReceivedSpan> spans = receiver.wait_for(5);
   ASSERT_EQ(spans.size(), 5u);
@@ -196,7 +199,8 @@ TEST(Calls, ForwardCopiesVerbatimAndMakesNoSpans) {
   topology.services[1].instrumentation = Instrumentation::kForward;
   const Caller caller(topology);
   const std::string odd = "FF-not-a-traceparent";
-  send(caller.service->port(), "POST", "/checkout?hop=1", {{"traceparent", odd}, {"tracestate", "B@D"}, {"x-request-id", "i"}});
+  send(caller.service->port(), "POST", "/checkout?hop=1",
+       {{"traceparent", odd}, {"tracestate", "B@D"}, {"x-request-id", "i"}});
   send(caller.service->port(), "POST", "/checkout");
   caller.service->stop();
   ASSERT_EQ(caller.payments.seen().size(), 2u);
@@ -213,7 +217,8 @@ TEST(Calls, NoneCopiesTheHopAlone) {
   Topology topology = checkout_topology();
   topology.services[1].instrumentation = Instrumentation::kNone;
   const Caller caller(topology);
-  send(caller.service->port(), "POST", "/x?hop=1", {{"traceparent", kSampled}, {"tracestate", "a=1"}, {"x-request-id", "i"}});
+  send(caller.service->port(), "POST", "/x?hop=1",
+       {{"traceparent", kSampled}, {"tracestate", "a=1"}, {"x-request-id", "i"}});
   ASSERT_EQ(caller.payments.seen().size(), 1u);
   EXPECT_EQ(caller.payments.seen()[0].target, "/charge?hop=1");
   for (const char* name : {"traceparent", "tracestate", "x-request-id"}) {

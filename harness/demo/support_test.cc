@@ -189,8 +189,8 @@ Topology checkout_topology() {
       service("frontend", {{"POST /checkout", SpanKind::kServer, ""}}, {post("checkout", "/checkout")}),
       service("checkout", {{"POST /checkout", SpanKind::kServer, ""}, {"SELECT cart", SpanKind::kInternal, ""}},
               {post("payments", "/charge")}),
-      service("payments", {{"POST /charge", SpanKind::kServer, ""}, {"INSERT txn", SpanKind::kInternal, "POST /charge"}},
-              {}),
+      service("payments",
+              {{"POST /charge", SpanKind::kServer, ""}, {"INSERT txn", SpanKind::kInternal, "POST /charge"}}, {}),
   };
   return topology;
 }

@@ -7,7 +7,8 @@ namespace {
 
 TEST(Switches, JsonReadsBackWhatItWrote) {
   const std::string all =
-      R"({"drop":["traceparent","tracestate","x-request-id"],"delayMs":7,"failPercent":20,"failStatus":500,"callTwice":true})";
+      R"({"drop":["traceparent","tracestate","x-request-id"],"delayMs":7,)"
+      R"("failPercent":20,"failStatus":500,"callTwice":true})";
   const Result<Switches> switches = parse_switches(all);
   ASSERT_TRUE(switches);
   EXPECT_TRUE(switches->drop_traceparent && switches->drop_tracestate && switches->drop_request_id);

@@ -56,7 +56,8 @@ TEST(Tracestate, FollowsTheGrammar) {
   for (const char* good : {"", "a=1", "a=1,b=2", " a=1 ,\tb=2", "a=1,,b=2", "0tenant@vendor=x", "a_-*/9=!~ x"}) {
     EXPECT_TRUE(is_valid_tracestate(good)) << good;
   }
-  for (const char* bad : {"a", "=1", "A=1", "1=1", "a=", "a=1=2", "a=1,a=2", "a@=1", "@b=1", "a@1=1", "a=\x01", "a b=1"}) {
+  for (const char* bad :
+       {"a", "=1", "A=1", "1=1", "a=", "a=1=2", "a=1,a=2", "a@=1", "@b=1", "a@1=1", "a=\x01", "a b=1"}) {
     EXPECT_FALSE(is_valid_tracestate(bad)) << bad;
   }
 }
