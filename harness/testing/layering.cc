@@ -63,7 +63,7 @@ const std::vector<Exception> kExceptions = {
 };
 
 // Third-party headers that cost seconds to compile or bring a framework: in no header of ours, or it spreads.
-const Names kSourcesOnly = {"nlohmann/", "CLI/", "httplib.h", "curl/", "boost/", "yaml-cpp/", "simdjson.h"};
+const Names kSourcesOnly = {"nlohmann/", "CLI/", "httplib.h", "curl/", "boost/", "yaml-cpp/"};
 
 // Which folders use which third-party header (prefix).
 const std::map<std::string, Names, std::less<>> kOwners = {
@@ -147,7 +147,8 @@ std::optional<std::string> weight_violation(std::string_view folder, bool is_sou
 std::vector<std::string> layering_violations(std::string_view path, std::string_view text) {
   std::vector<std::string> out;
   const std::string_view folder = path.substr(0, path.find('/'));
-  const bool is_test = path.ends_with("_test.cc");
+  const std::string_view name = path.substr(path.rfind('/') + 1);
+  const bool is_test = name.ends_with("_test.cc") || name.ends_with("_test.h") || name.starts_with("test_");
   const bool is_source = path.ends_with(".cc");
   int number = 0;
   while (!text.empty()) {
