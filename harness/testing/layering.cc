@@ -78,7 +78,7 @@ const std::map<std::string, Names, std::less<>> kOwners = {
     {"libdeflate.h", {"otlp"}},
     {"zstd.h", {"otlp", "store"}},
     {"zlib.h", {"otlp"}},
-    {"openssl/", {"base", "plan", "store", "sink", "mesh", "app"}},
+    {"openssl/", {"base", "plan", "report", "store", "sink", "mesh", "app"}},
 };
 
 struct Include {

@@ -5,7 +5,8 @@
 //   arrows   a folder includes only folders below it; edges (load, sink, mesh, store, ui) never include each other
 //   purity   pure folders include no header for files, sockets, threads, signals or processes
 //   weight   heavy third-party headers stand only in .cc files of the folders that own them
-// Tests (*_test.cc, and the headers *_test.h and test_*.h they share) may use any pure folder and testing/ besides what their folder may.
+// Tests (*_test.cc, and the headers *_test.h and test_*.h they share) may use any pure folder and testing/ besides what
+// their folder may.
 #pragma once
 
 #include <string>
