@@ -162,6 +162,15 @@ std::string head_text(const char* kind, const std::string& name) {
 
 }  // namespace
 
+std::string to_yaml(const Topology& topology) {
+  std::string out = head_text("Topology", topology.name);
+  out += "  namespace: " + quoted(topology.ns) + "\n  entry: " + quoted(topology.entry) +
+         "\n  host: " + quoted(topology.host) + "\n";
+  out += "  services:\n";
+  for (const Service& service : topology.services) out += service_text(service, "    ");
+  return out;
+}
+
 std::string to_yaml(const Scenario& scenario) {
   std::string out = head_text("Scenario", scenario.name);
   if (!scenario.description.empty()) out += "  description: " + quoted(scenario.description) + "\n";

@@ -175,8 +175,9 @@ Loaded<Suite> load_suite(const std::string& path, const SearchPath& search) {
       }
       entry.scenario = std::move(*scenario);
     }
-    const bool listed_before = std::any_of(draft.suite.entries.begin(), draft.suite.entries.begin() + static_cast<long>(i),
-                                           [&](const SuiteEntry& other) { return other.scenario_ref == entry.scenario_ref; });
+    const bool listed_before =
+        std::any_of(draft.suite.entries.begin(), draft.suite.entries.begin() + static_cast<long>(i),
+                    [&](const SuiteEntry& other) { return other.scenario_ref == entry.scenario_ref; });
     if (!listed_before && std::find(names.begin(), names.end(), entry.scenario.name) != names.end()) {
       problems.add(place.line, place.column,
                    fmt::format("two scenarios are named \"{}\"", printable(entry.scenario.name)));

@@ -37,7 +37,8 @@ std::string read(const fs::path& path) {
 template <class T>
 std::string text_of(const Loaded<T>& loaded) {
   std::string out = loaded ? "" : to_text(loaded.error());
-  for (size_t at = out.find(kRoot + "/"); at != std::string::npos; at = out.find(kRoot + "/")) out.erase(at, kRoot.size() + 1);
+  for (size_t at = out.find(kRoot + "/"); at != std::string::npos; at = out.find(kRoot + "/"))
+    out.erase(at, kRoot.size() + 1);
   return out;
 }
 

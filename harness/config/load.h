@@ -23,8 +23,8 @@ std::string to_text(const std::vector<Problem>& problems);
 template <class T>
 using Loaded = tl::expected<T, std::vector<Problem>>;
 
-// Where names (not paths) are looked up: <share>/fixtures/topologies/<name>.yaml and so on. A path (it holds a '/' or ends
-// in .yaml) is relative to the referring file, else to the share root; a suite's bare names are files beside the suite.
+// Where names (not paths) are looked up: <share>/fixtures/topologies/<name>.yaml and so on. A path (it holds a '/' or
+// ends in .yaml) is relative to the referring file, else to the share root; a suite's bare names are files beside the suite.
 struct SearchPath {
   std::string share;  // the installation's or checkout's root
 };
@@ -47,6 +47,7 @@ std::string kind_of_file(const std::string& path);
 // The resolved scenario as YAML that load_scenario reads back to an equal value but for `file` (run directory's
 // scenario.yaml); the topology is inlined.
 std::string to_yaml(const Scenario& scenario);
+std::string to_yaml(const Topology& topology);  // a file of kind Topology
 std::string to_yaml(const Suite& suite);  // multi-document: the suite, then its scenarios
 
 }  // namespace hopcheck::config

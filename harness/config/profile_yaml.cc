@@ -15,6 +15,9 @@ const std::vector<std::pair<std::string, ProxyRole>> kRoles{{"gatewayServer", Pr
 const std::vector<std::string> kPlaceholders{
     "host", "port", "cluster", "service", "namespace", "canonicalService", "canonicalRevision", "podPrefix", "version"};
 
+constexpr size_t kMostAttributes = 200;  // of one span
+constexpr size_t kMostSpans = 8;         // rules in one list; there are four roles
+
 using AttributeSets = std::map<std::string, std::vector<AttributeRule>>;
 
 void check_template(Reader& reader, const std::string& key, const std::string& text) {
@@ -51,8 +54,10 @@ std::vector<AttributeRule> read_attributes(Reader& owner, const std::string& key
 }
 
 // A later rule for a key replaces the earlier one: a span's own attributes over the sets it names.
+// Stops beyond kMostAttributes, which the caller reports.
 void merge(std::vector<AttributeRule>& into, const std::vector<AttributeRule>& more) {
   for (const AttributeRule& rule : more) {
+    if (into.size() > kMostAttributes) return;
     const auto same =
         std::find_if(into.begin(), into.end(), [&](const AttributeRule& other) { return other.key == rule.key; });
     if (same == into.end()) into.push_back(rule);
@@ -80,6 +85,10 @@ AttributeSets read_sets(Reader& spec) {
 std::vector<SpanRule> read_spans(Reader& spec, const std::string& key, const AttributeSets& sets) {
   std::vector<SpanRule> rules;
   for (const Node* item : spec.items(key)) {
+    if (rules.size() == kMostSpans) {
+      spec.problem(key, fmt::format("more than {} rules", kMostSpans));
+      break;
+    }
     Reader reader(item, fmt::format("spec.{}[{}]", key, rules.size()), spec.problems());
     SpanRule rule;
     reader.take("role", Need::kRequired);
@@ -97,6 +106,9 @@ std::vector<SpanRule> read_spans(Reader& spec, const std::string& key, const Att
     }
     rule.source = reader.text("source", "", Need::kRequired);
     merge(rule.attributes, read_attributes(reader, "attributes", rule.source));
+    if (rule.attributes.size() > kMostAttributes) {
+      reader.problem("attributes", fmt::format("more than {} in one span", kMostAttributes));
+    }
     reader.finish();
     for (const SpanRule& other : rules) {
       if (other.role == rule.role) reader.problem("role", "is described twice");

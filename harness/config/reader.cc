@@ -74,7 +74,8 @@ std::optional<std::string> bracketed(const std::string& text, std::string_view o
 }  // namespace
 
 std::optional<std::string> left_over_placeholder(const std::string& text) {
-  if (auto found = bracketed(text, "<", ">")) return found;
+  const auto angled = bracketed(text, "<", ">");
+  if (angled && (*angled)[1] != ' ' && (*angled)[angled->size() - 2] != ' ') return angled;
   if (auto found = bracketed(text, "{{", "}}")) return found;
   if (auto found = bracketed(text, "${", "}")) return found;
   auto found = bracketed(text, "@", "@");
@@ -212,7 +213,10 @@ std::vector<const Node*> Reader::items(const std::string& key, Need need) {
     problems_.add(*node, fmt::format("{}: expected a list, found {}", path_of(key), describe(*node)));
     return out;
   }
-  for (const Node& item : node->items) out.push_back(&item);
+  if (node->items.size() > kMaxItems) {
+    problems_.add(*node, fmt::format("{}: more than {} items", path_of(key), kMaxItems));
+  }
+  for (size_t i = 0; i < std::min(node->items.size(), kMaxItems); ++i) out.push_back(&node->items[i]);
   return out;
 }
 
@@ -260,7 +264,7 @@ void Reader::problem(const std::string& key, const std::string& message) {
 }
 
 void Reader::finish() {
-  for (size_t i = 0; i + 1 < node_->items.size(); i += 2) {
+  for (size_t i = 0; i + 1 < node_->items.size() && !problems_.full(); i += 2) {
     const Node& key = node_->items[i];
     if (key.kind != Node::Kind::kScalar) {
       problems_.add(key, fmt::format("{}: a field name must be text", where_.empty() ? "document" : where_));

@@ -47,7 +47,8 @@ class Reader {
     const std::optional<size_t> index = choose(*node, key, names);
     return index ? values[*index].second : fallback;
   }
-  // The items of a list field; empty when absent or no list.
+  // The items of a list field; empty when absent or no list. More than kMaxItems are a problem and left out.
+  static constexpr size_t kMaxItems = 1000;
   std::vector<const Node*> items(const std::string& key, Need need = Need::kOptional);
 
   // A problem at the field's value, or at the mapping when the field is absent.

@@ -1,5 +1,5 @@
-// Every file of fixtures/topologies, fixtures/profiles, fixtures/captures/scenarios and scenarios/ loads, and what is written
-// out is read back as the same value.
+// Every file of fixtures/topologies, fixtures/profiles, fixtures/captures/scenarios and scenarios/ loads, and what is
+// written out is read back as the same value.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -45,7 +45,17 @@ T loaded(Loaded<T> value) {
 TEST(Shipped, TopologiesLoad) {
   const auto files = yaml_files("fixtures/topologies");
   EXPECT_GE(files.size(), 4u);
-  for (const std::string& path : files) EXPECT_EQ(loaded(load_topology(path, "", kShare)).name, fs::path(path).stem().string());
+  for (const std::string& path : files)
+    EXPECT_EQ(loaded(load_topology(path, "", kShare)).name, fs::path(path).stem().string());
+}
+
+TEST(Shipped, TopologiesComeBackEqual) {
+  std::vector<std::string> files = yaml_files("fixtures/topologies");
+  files.push_back(kRoot + "/fixtures/config/valid-topology-full.yaml");
+  for (const std::string& path : files) {
+    const Topology topology = loaded(load_topology(path, "", kShare));
+    EXPECT_EQ(loaded(parse_topology(to_yaml(topology), path)), topology) << path;
+  }
 }
 
 TEST(Shipped, ScenariosComeBackEqual) {

@@ -137,8 +137,6 @@ Service read_service(const Node* item, const std::string& where, const std::stri
   return service;
 }
 
-const Node* service_node(Reader& spec, size_t index) { return spec.items("services")[index]; }
-
 // Hops one request makes from a service on, itself included; depth-first with an on-path mark, so a cycle is found too.
 class HopCounter {
  public:
@@ -174,12 +172,13 @@ class HopCounter {
 };
 
 void check_calls(Reader& spec, const Topology& topology) {
+  const std::vector<const Node*> nodes = spec.items("services");
   std::vector<std::string> names;
   for (const Service& service : topology.services) names.push_back(service.name);
   for (size_t s = 0; s < topology.services.size(); ++s) {
     const Service& service = topology.services[s];
     Problems ignored(spec.problems().file());
-    Reader service_reader(service_node(spec, s), fmt::format("spec.services[{}]", s), ignored);
+    Reader service_reader(nodes[s], fmt::format("spec.services[{}]", s), ignored);
     const std::vector<const Node*> calls = service_reader.items("calls");
     for (size_t c = 0; c < service.calls.size(); ++c) {
       const Call& call = service.calls[c];

@@ -32,7 +32,7 @@ const char* to_string(Node::Kind kind) {
 }
 
 void Problems::add(int line, int column, std::string message) {
-  if (list_.size() < kMaxProblems) list_.push_back({file_, line, column, std::move(message)});
+  if (!full()) list_.push_back({file_, line, column, std::move(message)});
 }
 
 std::vector<Problem> Problems::sorted() const {

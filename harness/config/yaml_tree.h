@@ -34,6 +34,7 @@ class Problems {
   void add(int line, int column, std::string message);
   void add(const Node& at, std::string message) { add(at.line, at.column, std::move(message)); }
   bool empty() const { return list_.empty(); }
+  bool full() const { return list_.size() >= kMaxProblems; }
   const std::string& file() const { return file_; }
   std::vector<Problem> sorted() const;  // by position, without repetitions
 
