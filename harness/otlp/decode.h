@@ -2,6 +2,8 @@
 // Rules: opentelemetry-proto collector/trace/v1, OTLP specification 1.11 (JSON: lowerCamelCase, hex ids, integer enums).
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,10 +20,17 @@ inline constexpr int kMaxDepth = 100;               // AnyValue nesting
 enum class Encoding : uint8_t { kProtobuf, kJson };
 enum class ContentEncoding : uint8_t { kIdentity, kGzip, kDeflate, kZstd };
 
-// Things that are decodable but wrong (deprecated field, duplicate JSON key, enum name …), at most 16 kept, then counted.
+// Things that are decodable but wrong.
+enum class NoteKind : uint8_t {
+  kInvalidId, kInvalidUtf8, kRemovedField, kUnknownEnum, kEnumName, kSnakeCase, kDuplicateField, kCount
+};
+const char* to_string(NoteKind kind);  // "invalid-id" …
+
+// At most 16 notes kept, all counted.
 struct DecodeNotes {
   std::vector<std::string> notes;
   uint64_t note_count = 0;
+  std::array<uint64_t, static_cast<size_t>(NoteKind::kCount)> by_kind{};
   uint64_t resource_spans = 0;
 };
 

@@ -38,7 +38,7 @@ class Decoder {
   template <class OnField>
   bool each_field(Json json, Keys known, OnField on_field) {
     return reader_.each_field(json, known, on_field,
-                              [&](const char* what, std::string_view name) { odd(what, name); });
+                              [&](NoteKind kind, std::string_view name) { odd(kind, name); });
   }
   bool resource_spans(Json json);
   bool scope_spans(Json json);
@@ -54,12 +54,13 @@ class Decoder {
   bool count_items(Json json, uint32_t& count);
   bool enumeration(Json json, std::initializer_list<const char*> names, uint32_t& out);
 
-  void odd(const char* what, std::string_view name) {
-    note([&] { return fmt::format("{}: {}", what, name.substr(0, 64)); });
+  void odd(NoteKind kind, std::string_view name) {
+    const char* what = kind == NoteKind::kSnakeCase ? "field in snake_case is ignored" : "duplicate field, the last one wins";
+    note(kind, [&] { return fmt::format("{}: {}", what, name.substr(0, 64)); });
   }
   template <class MakeText>
-  void note(MakeText make_text) {
-    add_note(notes_, [&] { return path() + ": " + make_text(); });
+  void note(NoteKind kind, MakeText make_text) {
+    add_note(notes_, kind, [&] { return path() + ": " + make_text(); });
   }
 
   JsonReader& reader_;
@@ -75,8 +76,8 @@ class Decoder {
 bool Decoder::enumeration(Json json, std::initializer_list<const char*> names, uint32_t& out) {
   JsonReader::Enumeration read;
   if (!reader_.enumeration(json, names, read)) return false;
-  if (read.as_name) note([] { return "enum written as a name, not a number"; });
-  if (!read.in_range) note([] { return "unknown enum value"; });
+  if (read.as_name) note(NoteKind::kEnumName, [] { return "enum written as a name, not a number"; });
+  if (!read.in_range) note(NoteKind::kUnknownEnum, [] { return "unknown enum value"; });
   out = read.value;
   return true;
 }
@@ -182,7 +183,7 @@ bool Decoder::request(od::document& document) {
     });
   };
   return reader_.each_member(object, {Key::kResourceSpans}, on_list,
-                             [&](const char* what, std::string_view name) { odd(what, name); });
+                             [&](NoteKind kind, std::string_view name) { odd(kind, name); });
 }
 
 bool Decoder::resource_spans(Json json) {
@@ -204,7 +205,7 @@ bool Decoder::resource_spans(Json json) {
               return scope_spans(item);
             });
           default:
-            note([] { return "spans in a removed field: instrumentationLibrarySpans"; });
+            note(NoteKind::kRemovedField, [] { return "spans in a removed field: instrumentationLibrarySpans"; });
             return reader_.skip(value);
         }
       });
@@ -267,7 +268,7 @@ bool Decoder::span(Json json) {
       });
   if (!read) return false;
   built.ids_valid = trace == IdForm::kValid && own == IdForm::kValid && parent != IdForm::kMalformed;
-  if (!built.ids_valid) note([&] { return describe_ids(trace, own, parent); });
+  if (!built.ids_valid) note(NoteKind::kInvalidId, [&] { return describe_ids(trace, own, parent); });
   out_.push_back(built);
   return true;
 }

@@ -60,7 +60,7 @@ class JsonReader {
   bool raw_object(Json json, std::string_view& raw);  // the text of an object
 
   // Calls on_field(key, value) for each member whose key is in `known`; others are skipped. Duplicates and names in snake_case
-  // are told to on_oddity(const char* what, name). null in place of the object has no members.
+  // are told to on_oddity(NoteKind, name). null in place of the object has no members.
   template <class OnField, class OnOddity>
   bool each_field(Json json, std::initializer_list<Key> known, OnField on_field, OnOddity on_oddity);
   template <class OnField, class OnOddity>
@@ -106,12 +106,12 @@ bool JsonReader::each_member(simdjson::ondemand::object object, std::initializer
     Key key = key_of(name);
     if (std::find(known.begin(), known.end(), key) == known.end()) key = Key::kUnknown;
     if (key == Key::kUnknown) {
-      if (is_snake_case(name)) on_oddity("field in snake_case is ignored", name);
+      if (is_snake_case(name)) on_oddity(NoteKind::kSnakeCase, name);
       if (!skip(field.value())) return false;
       continue;
     }
     const uint64_t bit = 1ull << static_cast<unsigned>(key);
-    if (seen & bit) on_oddity("duplicate field, the last one wins", name);
+    if (seen & bit) on_oddity(NoteKind::kDuplicateField, name);
     seen |= bit;
     if (!on_field(key, field.value())) return false;
   }

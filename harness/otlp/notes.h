@@ -11,8 +11,9 @@ inline constexpr size_t kMaxNotes = 16;
 
 // `text` is built only while it is going to be kept.
 template <class MakeText>
-void add_note(DecodeNotes& notes, MakeText make_text) {
+void add_note(DecodeNotes& notes, NoteKind kind, MakeText make_text) {
   ++notes.note_count;
+  ++notes.by_kind[static_cast<size_t>(kind)];
   if (notes.notes.size() < kMaxNotes) notes.notes.push_back(make_text());
 }
 

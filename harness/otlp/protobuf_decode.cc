@@ -56,11 +56,11 @@ class Decoder {
   bool ended(const WireReader& reader) { return reader.error() == nullptr || bad(reader.error(), reader.position()); }
   void text(std::string_view bytes, const char* name, std::string_view& into) {
     into = bytes;
-    if (!is_utf8(bytes)) note([&] { return fmt::format("invalid UTF-8 in {}", name); });
+    if (!is_utf8(bytes)) note(NoteKind::kInvalidUtf8, [&] { return fmt::format("invalid UTF-8 in {}", name); });
   }
   template <class MakeText>
-  void note(MakeText make_text) {
-    add_note(notes_, [&] { return fmt::format("{}: {}", path(), make_text()); });
+  void note(NoteKind kind, MakeText make_text) {
+    add_note(notes_, kind, [&] { return fmt::format("{}: {}", path(), make_text()); });
   }
   std::string path() const;
   tl::unexpected<Error> failure() const;
@@ -106,7 +106,7 @@ bool Decoder::attribute(std::string_view message, std::vector<Attribute>* into) 
   if (++attribute_count_ > kMaxAttributesPerBody) return bad("too many attributes", message.data());
   Attribute value;
   if (!values_.key_value(message, value)) return false;
-  if (values_.take_invalid_utf8()) note([] { return "invalid UTF-8 in an attribute"; });
+  if (values_.take_invalid_utf8()) note(NoteKind::kInvalidUtf8, [] { return "invalid UTF-8 in an attribute"; });
   if (into != nullptr) into->push_back(value);
   return true;
 }
@@ -142,7 +142,7 @@ bool Decoder::resource_spans(std::string_view message) {
       span_index_ = -1;
     }
     if (field.number == 3) text(field.bytes, "schema_url", built.schema_url);
-    if (field.number == 1000) note([] { return "spans in a removed field: instrumentation_library_spans"; });
+    if (field.number == 1000) note(NoteKind::kRemovedField, [] { return "spans in a removed field: instrumentation_library_spans"; });
   }
   if (!ended(reader)) return false;
   if (out_.size() == first) return true;
@@ -201,7 +201,7 @@ bool Decoder::scope(std::string_view message, Scope& out) {
 
 void Decoder::check_ids(const Span& span, IdForm trace, IdForm id, IdForm parent) {
   if (span.ids_valid) return;
-  note([&] { return describe_ids(trace, id, parent); });
+  note(NoteKind::kInvalidId, [&] { return describe_ids(trace, id, parent); });
 }
 
 bool Decoder::span(std::string_view message) {
@@ -252,7 +252,7 @@ bool Decoder::span_field(const WireField& field, const char* at, Span& span) {
     case 5: text(field.bytes, "name", span.name); break;
     case 6:
       span.kind = field.value <= 5 ? static_cast<SpanKind>(field.value) : SpanKind::kUnspecified;
-      if (field.value > 5) note([&] { return fmt::format("unknown span kind {}", static_cast<int32_t>(field.value)); });
+      if (field.value > 5) note(NoteKind::kUnknownEnum, [&] { return fmt::format("unknown span kind {}", static_cast<int32_t>(field.value)); });
       break;
     case 7: span.start_unix_nanos = field.value; break;
     case 8: span.end_unix_nanos = field.value; break;
@@ -275,7 +275,7 @@ bool Decoder::status(std::string_view message, Span& span) {
     } else if (field.number == 3) {
       if (!field.is_varint()) return bad("status code with a wrong wire type", reader.position());
       span.status = field.value <= 2 ? static_cast<StatusCode>(field.value) : StatusCode::kUnset;
-      if (field.value > 2) note([&] { return fmt::format("unknown status code {}", static_cast<int32_t>(field.value)); });
+      if (field.value > 2) note(NoteKind::kUnknownEnum, [&] { return fmt::format("unknown status code {}", static_cast<int32_t>(field.value)); });
     }
   }
   return ended(reader);
@@ -311,6 +311,20 @@ bool Decoder::link(std::string_view message) {
 }
 
 }  // namespace
+
+const char* to_string(NoteKind kind) {
+  switch (kind) {
+    case NoteKind::kInvalidId: return "invalid-id";
+    case NoteKind::kInvalidUtf8: return "invalid-utf8";
+    case NoteKind::kRemovedField: return "removed-field";
+    case NoteKind::kUnknownEnum: return "unknown-enum";
+    case NoteKind::kEnumName: return "enum-name";
+    case NoteKind::kSnakeCase: return "snake-case";
+    case NoteKind::kDuplicateField: return "duplicate-field";
+    case NoteKind::kCount: break;
+  }
+  return "?";
+}
 
 Result<DecodeNotes> decode_protobuf(std::string_view body, Arena& arena, std::vector<Span>& out) {
   return Decoder(body, arena, out).run();

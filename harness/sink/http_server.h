@@ -1,0 +1,41 @@
+// An HTTP/1.1 server on Boost.Asio and Beast for one Service: keep-alive, pipelining, chunked bodies, limits and deadlines
+// while reading, orderly drain. Its threads run one event loop; a loop per core can take its place behind this interface.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "sink/http_service.h"
+
+namespace hopcheck::sink {
+
+struct HttpLimits {
+  int threads = 1;
+  size_t max_header_bytes = 64 * 1024;
+  size_t max_header_fields = 200;
+  uint64_t max_buffered_bytes = 1ull << 30;  // bodies being read, all connections together; above it 503
+  size_t max_connections = 10000;            // above it accepting waits
+  int64_t header_timeout_ms = 10'000;        // from the first byte of a request
+  int64_t idle_timeout_ms = 300'000;         // between requests
+  int64_t body_grace_ms = 20'000;            // a body may take this, and then one second more
+  uint64_t body_bytes_per_second = 1024;     //   for so many bytes received
+  int64_t write_timeout_ms = 30'000;
+};
+
+class HttpServer {
+ public:
+  // Listens on "ADDRESS:PORT" ("127.0.0.1:4318", "[::1]:0", "0.0.0.0:4318"; port 0: the system chooses) and serves until
+  // stopped. `service` outlives the server. Error: kUsage for a malformed address, kEnvironment for one that cannot be had.
+  static Result<std::unique_ptr<HttpServer>> listen(const std::string& address, Service& service, const HttpLimits& limits,
+                                                    std::function<void(const std::string&)> log);
+  virtual ~HttpServer() = default;  // stops at once
+  virtual std::string address() const = 0;  // with the port that was chosen
+  virtual uint16_t port() const = 0;
+  // Stops accepting, closes idle connections, lets requests under way end for at most `grace_ms`. Idempotent.
+  virtual void drain(int64_t grace_ms) = 0;
+};
+
+}  // namespace hopcheck::sink

@@ -1,0 +1,49 @@
+// What a sink counted, and its summary. Thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "model/run_result.h"
+#include "model/span.h"
+#include "otlp/decode.h"
+
+namespace hopcheck::sink {
+
+struct TallyCounts {
+  BodyCounts bodies;  // received = accepted + refused + aborted; requests that were no trace export are not among them
+  uint64_t spans = 0;
+  uint64_t body_bytes = 0;  // of accepted bodies, as received
+  uint64_t duplicates = 0;  // spans whose trace and span id were stored before
+  uint64_t strays = 0;      // other paths and methods, malformed heads
+  std::map<std::string, uint64_t> refused;   // reason → bodies
+  std::map<std::string, uint64_t> findings;  // code → occurrences
+};
+
+class Tally {
+ public:
+  Tally();
+  void accepted(const std::vector<Span>& spans, const otlp::DecodeNotes& notes, size_t body_bytes);
+  void refused(const std::string& reason);
+  void aborted();
+  void stray();
+  TallyCounts counts() const;
+
+ private:
+  bool seen_before(const Span& span);
+
+  mutable std::mutex mutex_;
+  TallyCounts counts_;
+  // Open addressing over keyed 64-bit hashes of (trace id, span id); 0 = free. Stops growing at kMaxSeen.
+  std::vector<uint64_t> seen_;
+  size_t seen_count_ = 0;
+  uint64_t seed_ = 0;
+};
+
+// The one line a sink prints when it ends (files.md, "Sink").
+std::string summary_json(const TallyCounts& counts);
+
+}  // namespace hopcheck::sink
