@@ -1,6 +1,8 @@
 // Errors a service answers with, and the headers that travel with a request (facts 3; rows M-81, M-82, M-84, M-85).
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "check/hits_internal.h"
 
 namespace hopcheck::check {
@@ -10,6 +12,14 @@ int matched_ancestor(const HitList& list, int e) {
   int up = list.view.tree.spans[e].parent;
   while (up >= 0 && list.view.match.span_of[up] < 0) up = list.view.tree.spans[up].parent;
   return up;
+}
+
+// A drop that the scenario declares is part of its expectation.
+bool declared_drop(const HitList& list, const std::string& service, std::string_view header) {
+  const auto& faults = list.view.scenario.faults;
+  return std::any_of(faults.begin(), faults.end(), [&](const Fault& fault) {
+    return fault.kind == Fault::Kind::kDrop && fault.at == service && fault.header == header;
+  });
 }
 
 void add_trace_state_hits(HitList& list) {
@@ -28,6 +38,7 @@ void add_trace_state_hits(HitList& list) {
     hit.other = above >= 0 ? view.match.span_of[above] : -1;
     hit.subject.service = view.tree.spans[e].role == ProxyRole::kInbound && above >= 0 ? list.service_at(above) : list.service_at(e);
     hit.subject.header = "tracestate";
+    if (declared_drop(list, hit.subject.service, "tracestate")) continue;
     hit.expected = fmt::format("tracestate {}", view.trace_state);
     hit.actual = span->trace_state.empty() ? "none" : std::string(span->trace_state);
     list.add(std::move(hit));
@@ -52,6 +63,7 @@ void add_request_id_hits(HitList& list) {
     hit.other = view.match.span_of[above];
     hit.subject.service = view.tree.spans[e].role == ProxyRole::kInbound ? list.service_at(above) : list.service_at(e);
     hit.subject.header = "x-request-id";
+    if (declared_drop(list, hit.subject.service, "x-request-id")) continue;
     hit.expected = fmt::format("x-request-id {}", list.info_at(above)->request_id);
     hit.actual = std::string(info->request_id);
     list.add(std::move(hit));

@@ -87,6 +87,20 @@ void add_honesty(ScenarioResult& result, Aggregates& aggregates) {
   }
 }
 
+// Damaged evidence proves nothing, neither presence nor absence; after a restart only absence is in doubt (verdict.md sections 1, 2).
+void doubt(const JudgeInput& input, std::vector<Finding>& findings) {
+  const Environment& environment = input.environment;
+  bool restarted = environment.collector_fact.restarts > 0 || environment.sink_restarts > 0;
+  for (const ProxyFact& proxy : environment.proxies) {
+    restarted = restarted || proxy.restarts > 0 || proxy.dropped_after.value_or(0) > proxy.dropped_before.value_or(0);
+  }
+  static constexpr std::string_view kAbsence[] = {"HOP0101", "HOP0102", "HOP0301", "HOP1101", "HOP1103", "HOP0201", "HOP0801"};
+  for (Finding& finding : findings) {
+    const bool absence = std::find(std::begin(kAbsence), std::end(kAbsence), finding.code) != std::end(kAbsence);
+    if (!environment.capture_complete || (restarted && absence)) finding.severity = Verdict::kUnknown;
+  }
+}
+
 void finish_scenario(const JudgeInput& input, Prepared& item, JudgeResult& out) {
   ScenarioJudge& judge = *item.judge;
   const Scenario& scenario = judge.input().scenario;
@@ -101,6 +115,7 @@ void finish_scenario(const JudgeInput& input, Prepared& item, JudgeResult& out) 
     });
     result.findings.push_back(std::move(finding));
   }
+  doubt(input, result.findings);
   result.exhibits = make_exhibits(judge, result.findings);
   set_verdict(result, result.findings);
   out.profiles.push_back(item.binding.fallback->name);
@@ -146,6 +161,7 @@ Result<JudgeResult> judge(const JudgeInput& input) {
   for (Prepared& item : prepared) finish_scenario(input, item, out);
   count_classes(input, attribution, out);
   out.findings = evidence_findings(input, attribution, any_lost);
+  doubt(input, out.findings);
   out.sums = sums(input, out);
   if (std::any_of(out.sums.begin(), out.sums.end(), [](const SumCheck& sum) { return !sum.holds; })) {
     Aggregates broken;

@@ -1,0 +1,132 @@
+#include "app/run_request.h"
+
+#include <sys/random.h>
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "plan/expand.h"
+
+namespace hopcheck::app {
+namespace {
+
+uint64_t random_seed() {
+  uint64_t seed = 0;
+  if (getrandom(&seed, sizeof seed, 0) != static_cast<ssize_t>(sizeof seed)) std::abort();
+  return seed % 1'000'000;  // short enough to type
+}
+
+Result<void> load_paths(const RunOptions& options, const config::SearchPath& search, Suite& suite) {
+  for (const std::string& path : options.paths) {
+    if (config::kind_of_file(path) == "Suite") {
+      auto loaded = config::load_suite(path, search);
+      if (!loaded) return fail(ErrorKind::kUsage, "the suite is not valid\n" + config::to_text(loaded.error()));
+      if (options.paths.size() > 1) return fail(ErrorKind::kUsage, "a suite runs by itself", path + " is a suite", "name one suite, or scenarios");
+      suite = std::move(*loaded);
+      continue;
+    }
+    auto loaded = config::load_scenario(path, search);
+    if (!loaded) return fail(ErrorKind::kUsage, "the scenario is not valid\n" + config::to_text(loaded.error()));
+    SuiteEntry entry;
+    entry.scenario = std::move(*loaded);
+    suite.entries.push_back(std::move(entry));
+  }
+  return {};
+}
+
+std::string missing_capability(const Scenario& scenario, const std::vector<std::string>& capabilities) {
+  for (const std::string& needed : scenario.requires_capabilities) {
+    if (std::find(capabilities.begin(), capabilities.end(), needed) == capabilities.end()) return needed;
+  }
+  return "";
+}
+
+// What the seed drew becomes part of the stored suite, so that a stored run is judged without drawing again.
+void settle_draw(run::PlannedScenario& item, SuiteEntry& entry, RunRequest& request) {
+  item.scenario.inject_random = false;
+  if (item.drawn) {
+    const Fault fault = item.scenario.inject.empty() ? Fault{} : item.scenario.inject.back();
+    request.drawn.emplace_back(item.scenario.name, run::describe(fault));
+    if (entry.expect_verdict == "drawn") {
+      entry.expect_findings = run::findings_of_fault(item.scenario.topology, fault);
+      entry.expect_verdict = entry.expect_findings.empty() ? "pass" : "fail";
+    }
+  }
+  entry.scenario = item.scenario;
+}
+
+void print_tree(const ExpectedTree& tree, std::string& out) {
+  std::vector<int> depth(tree.spans.size(), 0);
+  for (size_t i = 0; i < tree.spans.size(); ++i) {
+    const ExpectedSpan& span = tree.spans[i];
+    depth[i] = span.parent < 0 ? 0 : depth[span.parent] + 1;
+    out += fmt::format("      {:{}}{} {} · {}\n", "", depth[i] * 2, to_string(span.kind), span.service_name, span.name);
+  }
+}
+
+}  // namespace
+
+Result<RunRequest> resolve_run(const RunOptions& options, const config::SearchPath& search, const std::vector<std::string>& capabilities) {
+  RunRequest request;
+  request.seed = options.seed.value_or(random_seed());
+  if (auto loaded = load_paths(options, search, request.suite); !loaded) return tl::unexpected(loaded.error());
+  if (options.rate) request.suite.rate = *options.rate;
+  std::vector<Scenario> scenarios;
+  std::vector<size_t> entry_of;
+  for (size_t i = 0; i < request.suite.entries.size(); ++i) {
+    Scenario& scenario = request.suite.entries[i].scenario;
+    if (options.requests) scenario.load.requests = *options.requests;
+    if (options.rate) scenario.load.rate = *options.rate;
+    const std::string missing = missing_capability(scenario, capabilities);
+    if (!missing.empty()) {
+      request.skipped.emplace_back(scenario.name, "needs capability " + missing);
+      continue;
+    }
+    scenarios.push_back(scenario);
+    entry_of.push_back(i);
+  }
+  if (scenarios.empty()) return fail(ErrorKind::kNothing, "nothing to run", "every scenario was skipped", "name other scenarios or another provider");
+  auto planned = run::plan_environment(scenarios, options.istio, request.seed);
+  if (!planned) return tl::unexpected(planned.error());
+  request.plan = std::move(*planned);
+  for (run::PlannedScenario& item : request.plan.scenarios) settle_draw(item, request.suite.entries[entry_of[item.source]], request);
+  auto profiles = config::load_profiles(search);
+  if (!profiles) return fail(ErrorKind::kUsage, "the mesh profiles are not valid\n" + config::to_text(profiles.error()));
+  request.profiles = std::move(*profiles);
+  return request;
+}
+
+Result<std::string> dry_run_text(const RunRequest& request, const std::string& istio_version) {
+  std::string note;
+  plan::ProfileBinding binding;
+  binding.fallback = istio_version.empty() ? &request.profiles.front() : plan::choose_profile(request.profiles, istio_version, note);
+  if (binding.fallback == nullptr) binding.fallback = &request.profiles.front();
+  std::string out = fmt::format("seed {}\nprofile {}\n", request.seed, binding.fallback->name);
+  for (const auto& [name, fault] : request.drawn) out += fmt::format("drawn {}: {}\n", name, fault);
+  for (size_t g = 0; g < request.plan.groups.size(); ++g) {
+    const run::EnvironmentState& state = request.plan.groups[g];
+    out += fmt::format("environment {}: transport {}, naming {}, sampling {}\n", g + 1, to_string(state.transport), to_string(state.naming),
+                       state.sampling ? fmt::format("{:g} %", *state.sampling) : "unset");
+    if (g > 0) continue;
+    for (const run::TopologyInstance& instance : state.instances) {
+      out += fmt::format("  namespace {}: topology {}\n", instance.topology.ns, instance.topology.name);
+    }
+  }
+  for (const run::PlannedScenario& item : request.plan.scenarios) {
+    out += fmt::format("scenario {}: {} requests, entry {}, traceparent {}, environment {}, namespace {}\n", item.scenario.name,
+                       item.scenario.load.requests, to_string(item.scenario.entry), to_string(item.scenario.load.traceparent), item.group + 1,
+                       item.scenario.topology.ns);
+    for (const Fault& fault : item.scenario.inject) out += fmt::format("    inject {}\n", run::describe(fault));
+    const auto expansion = plan::expand(item.scenario, binding);
+    if (!expansion) return tl::unexpected(expansion.error());
+    for (const ExpectedTree& tree : expansion->trees) {
+      out += fmt::format("    {}{}: {} spans\n", tree.journey, tree.variant.empty() ? "" : " (" + tree.variant + ")", tree.spans.size());
+      print_tree(tree, out);
+    }
+  }
+  for (const auto& [name, reason] : request.skipped) out += fmt::format("skipped {}: {}\n", name, reason);
+  return out;
+}
+
+}  // namespace hopcheck::app

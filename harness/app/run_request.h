@@ -1,0 +1,39 @@
+// What `run` was asked to do, resolved: files loaded, seed fixed, environment planned. No mesh is touched here.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "config/load.h"
+#include "run/environment_plan.h"
+
+namespace hopcheck::app {
+
+struct RunOptions {
+  std::vector<std::string> paths;
+  std::string provider = "auto", istio, images, env, out, keep = "never", timeout, progress = "auto";
+  std::vector<std::string> image_overrides;  // ROLE=REF
+  std::optional<uint64_t> seed, requests;
+  std::optional<double> rate;
+  bool dry_run = false;
+  std::vector<std::string> without_rules;
+};
+
+struct RunRequest {
+  Suite suite;              // name "" for plain scenarios; drawn faults and expectations are filled in
+  run::EnvironmentPlan plan;
+  std::vector<MeshProfile> profiles;
+  uint64_t seed = 0;
+  std::vector<std::pair<std::string, std::string>> drawn;    // scenario, fault
+  std::vector<std::pair<std::string, std::string>> skipped;  // scenario, reason
+};
+
+// `capabilities` of the provider: scenarios that need more are skipped by name.
+Result<RunRequest> resolve_run(const RunOptions& options, const config::SearchPath& search, const std::vector<std::string>& capabilities);
+
+// The plan for people: seed, environments, instances, expected trees, drawn faults.
+Result<std::string> dry_run_text(const RunRequest& request, const std::string& istio_version);
+
+}  // namespace hopcheck::app

@@ -1,0 +1,211 @@
+#include "app/session.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include <fmt/format.h>
+
+#include "base/clock.h"
+#include "plan/expand.h"
+
+namespace hopcheck::app {
+namespace {
+
+constexpr uint64_t kControlBase = UINT64_MAX - 16;  // request numbers of the positive controls; no plan reaches them
+constexpr uint64_t kControlBefore = 0, kControlAfter = 1;
+constexpr int64_t kSealTimeoutNanos = 20'000'000'000;
+
+std::string control_body(const plan::TagCipher& cipher, uint64_t number) {
+  const int64_t now = system_clock().wall_unix_nanos();
+  return fmt::format(
+      R"({{"resourceSpans":[{{"resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"hopcheck"}}}}]}},)"
+      R"("scopeSpans":[{{"scope":{{"name":"hopcheck"}},"spans":[{{"traceId":"{}","spanId":"{}","name":"positive control","kind":1,)"
+      R"("startTimeUnixNano":"{}","endTimeUnixNano":"{}","status":{{}}}}]}}]}}]}})",
+      to_hex(cipher.trace_id(kControlBase + number)), to_hex(cipher.span_id(kControlBase + number)), now, now);
+}
+
+}  // namespace
+
+Session::Session(SessionInput input) : input_(std::move(input)), cipher_(input_.identity.tag) {}
+
+Result<void> Session::phase(const std::string& name, const std::function<Result<void>()>& body) {
+  if (stopped()) return fail(ErrorKind::kInterrupted, "interrupted before " + name);
+  input_.log->start_phase(name);
+  Result<void> result = body();
+  if (result && stopped()) result = fail(ErrorKind::kInterrupted, "interrupted during " + name);
+  input_.log->end_phase(result ? "ok" : stopped() ? "interrupted" : "failed");
+  return result;
+}
+
+Result<void> Session::run() {
+  Result<void> result = run_groups();
+  input_.log->start_phase("store");
+  store();
+  input_.log->end_phase("ok");
+  return result;
+}
+
+Result<void> Session::run_groups() {
+  for (size_t group = 0; group < input_.plan->groups.size(); ++group) {
+    if (auto done = run_group(group); !done) return done;
+  }
+  return {};
+}
+
+Result<void> Session::run_group(size_t group) {
+  if (auto done = phase(group == 0 ? "deploy" : "change", [&] { return deploy(group); }); !done) return done;
+  if (auto done = phase("probe", [&] { return probe(group); }); !done) return done;
+  if (auto done = phase("warm up", [&] { return driver_->warm_up(scenarios_of(group)); }); !done) return done;
+  drove_ = true;
+  if (auto done = phase("drive", [&] { return drive_group(group); }); !done) return done;
+  return phase("drain", [&] { return drain(); });
+}
+
+Result<void> Session::deploy(size_t group) {
+  if (auto done = input_.provider->ensure(input_.plan->groups[group], *input_.log, *input_.stop); !done) return done;
+  return group == 0 ? Result<void>{} : input_.provider->wait_tracing_settled(*input_.log, *input_.stop);
+}
+
+Result<void> Session::probe(size_t group) {
+  if (group == 0) {
+    tail_ = std::make_unique<CaptureTail>(*input_.provider, input_.directory->file("capture.hcl"), input_.identity.tag);
+    if (auto started = tail_->start(); !started) return started;
+    DriveContext context;
+    context.provider = input_.provider;
+    context.plan = input_.plan;
+    context.tag = input_.identity.tag;
+    context.log = input_.log;
+    context.stop = input_.stop;
+    context.total = input_.plan->total_requests();
+    context.spans_arrived = [this] { return tail_->spans(); };
+    driver_ = std::make_unique<Driver>(std::move(context));
+    if (auto marked = input_.provider->mark(run::Provider::Mark::kBefore, environment_); !marked) return marked;
+    marked_ = true;
+    if (auto posted = post_control(kControlBefore); !posted) return posted;
+    environment_.control.before_sent = true;
+  }
+  // Telemetry as it stands now holds from this group's first request on; what describe() replaces is kept.
+  std::vector<TelemetryFact> earlier = std::move(environment_.telemetry);
+  environment_.telemetry.clear();
+  if (auto described = input_.provider->describe(environment_); !described) return described;
+  const std::vector<size_t> scenarios = scenarios_of(group);
+  for (TelemetryFact& fact : environment_.telemetry) {
+    fact.from_n = scenarios.empty() ? 0 : input_.plan->scenarios[scenarios.front()].first_n;
+  }
+  environment_.telemetry.insert(environment_.telemetry.begin(), earlier.begin(), earlier.end());
+  environment_.provider = input_.provider->name();
+  for (size_t scenario : scenarios) expect_spans(scenario);
+  return {};
+}
+
+std::vector<size_t> Session::scenarios_of(size_t group) const {
+  std::vector<size_t> out;
+  for (size_t i = 0; i < input_.plan->scenarios.size(); ++i) {
+    if (input_.plan->scenarios[i].group == group) out.push_back(i);
+  }
+  return out;
+}
+
+void Session::expect_spans(size_t scenario) {
+  if (!input_.must_be_complete[scenario]) return;
+  const run::PlannedScenario& item = input_.plan->scenarios[scenario];
+  std::string note;
+  plan::ProfileBinding binding;
+  binding.fallback = plan::choose_profile(*input_.profiles, environment_.istio, note);
+  if (binding.fallback == nullptr) return;
+  const auto expansion = plan::expand(item.scenario, binding);
+  if (!expansion) return;  // the judge reports it
+  size_t fewest = SIZE_MAX;
+  for (const ExpectedTree& tree : expansion->trees) fewest = std::min(fewest, tree.spans.size());
+  tail_->expect(item.first_n, item.scenario.load.requests, static_cast<uint32_t>(fewest));
+}
+
+double Session::rate_for(const std::vector<size_t>& scenarios) const {
+  if (input_.suite_rate > 0 || scenarios.empty()) return input_.suite_rate;
+  double rate = 0;
+  for (size_t scenario : scenarios) rate = std::max(rate, input_.plan->scenarios[scenario].scenario.load.rate);
+  return rate;
+}
+
+Result<void> Session::drive_group(size_t group) {
+  std::vector<size_t> together, alone;
+  for (size_t scenario : scenarios_of(group)) {
+    (input_.plan->scenarios[scenario].scenario.inject.empty() ? together : alone).push_back(scenario);
+  }
+  if (!together.empty()) {
+    if (auto driven = driver_->drive(together, rate_for(together)); !driven) return driven;
+  }
+  for (size_t scenario : alone) {
+    if (stopped()) return {};
+    if (auto driven = drive_injected(scenario); !driven) return driven;
+  }
+  return {};
+}
+
+// A misbehaving service disturbs every scenario on its instance: these run by themselves, switch on, drive, switch off.
+Result<void> Session::drive_injected(size_t scenario) {
+  const run::PlannedScenario& item = input_.plan->scenarios[scenario];
+  const run::TopologyInstance& instance = input_.plan->groups[item.group].instances[item.instance];
+  for (const Fault& fault : item.scenario.inject) {
+    if (auto set = input_.provider->set_fault(instance, fault); !set) return set;
+  }
+  Result<void> driven = driver_->drive({scenario}, rate_for({scenario}));
+  for (const Fault& fault : item.scenario.inject) {
+    Fault clear;
+    clear.at = fault.at;
+    if (auto cleared = input_.provider->set_fault(instance, clear); !cleared && driven) driven = cleared;
+  }
+  return driven;
+}
+
+Result<void> Session::drain() {
+  if (auto posted = post_control(kControlAfter); !posted) return posted;
+  environment_.control.after_sent = true;
+  run::DrainState state;
+  state.drain_start_nanos = system_clock().monotonic_nanos();
+  state.last_answer_nanos = driver_->last_answer_nanos();
+  const run::DrainRule rule;
+  run::DrainEnd end = run::DrainEnd::kNotYet;
+  while (end == run::DrainEnd::kNotYet && !stopped()) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    state.now_nanos = system_clock().monotonic_nanos();
+    state.last_span_nanos = tail_->last_span_nanos();
+    state.due_missing = tail_->due_missing(driver_->answered());
+    end = run::drain_end(rule, state);
+    if (end == run::DrainEnd::kQuiet) {
+      state.queue = input_.provider->collector_queue();
+      end = run::drain_end(rule, state);
+    }
+  }
+  environment_.drain.ended_by = run::to_string(end);
+  environment_.drain.waited_nanos = state.now_nanos - state.drain_start_nanos;
+  return {};
+}
+
+Result<void> Session::post_control(uint64_t number) { return input_.provider->post_to_collector(control_body(cipher_, number)); }
+
+bool Session::control_arrived(uint64_t number) { return tail_ != nullptr && tail_->seen(cipher_.trace_id(kControlBase + number)); }
+
+// Everything that judging needs, even after a failure: what is missing makes the verdict unknown, never a pass.
+void Session::store() {
+  const auto say = [&](const Result<void>& result) {
+    if (!result) input_.log->note(result.error().what);
+  };
+  if (marked_) say(input_.provider->mark(run::Provider::Mark::kAfter, environment_));
+  if (tail_ != nullptr) {
+    environment_.control.before_arrived = control_arrived(kControlBefore);
+    environment_.control.after_arrived = control_arrived(kControlAfter);
+    say(input_.provider->sink_seal());
+    if (auto finished = tail_->finish(kSealTimeoutNanos); !finished) {
+      environment_.capture_complete = false;
+      environment_.capture_problem = finished.error().what;
+      say(finished);
+    }
+  }
+  say(input_.directory->write_environment(environment_));
+  if (driver_ != nullptr) say(input_.directory->write_ledger(driver_->ledger()));
+  input_.identity.interrupted = stopped();
+  say(write_identity(*input_.directory, input_.identity));
+}
+
+}  // namespace hopcheck::app
