@@ -186,6 +186,7 @@ TEST(Behaviour, StopFinishesFlushesAndKeepsItsLimit) {
   chain.frontend->stop();
   EXPECT_LT(steady_clock::now() - start, milliseconds(3'000));
   stuck.join();
+  EXPECT_EQ(reply.status, 503);
   EXPECT_EQ(chain.frontend->export_counters().exported, 1u);
   EXPECT_EQ(chain.frontend->export_counters().queued, 0u);
   EXPECT_EQ(send(chain.frontend->port(), "GET", "/ready").status, 0);

@@ -166,7 +166,7 @@ class Exporter::Worker {
       const HttpAnswer answer = client_.perform(call, abort_.get_token());
       accepted = answer.status >= 200 && answer.status < 300;
       const bool again = !accepted && is_retryable(answer.status) && attempt < options_.max_attempts;
-      count_request(again);
+      count_request(attempt);
       if (!again) break;
       const long asked_ms = std::min<long>(answer.retry_after_seconds, kMaxBackoffMs / 1000) * 1000;
       wait_backoff(asked_ms > 0 ? asked_ms : backoff_ms);
@@ -177,10 +177,10 @@ class Exporter::Worker {
     counters_.queued -= batch.size();
   }
 
-  void count_request(bool again) {
+  void count_request(int attempt) {
     const std::lock_guard lock(mutex_);
     ++counters_.requests;
-    if (again) ++counters_.retries;
+    if (attempt > 1) ++counters_.retries;
   }
 
   long time_left_ms() const {

@@ -49,8 +49,8 @@ struct ExporterCounters {
   uint64_t exported = 0;  // spans in requests answered 2xx
   uint64_t dropped = 0;   // spans that found the queue full
   uint64_t failed = 0;    // spans given up
-  uint64_t requests = 0;
-  uint64_t retries = 0;
+  uint64_t requests = 0;  // attempts, answered or not
+  uint64_t retries = 0;   // those that were not a batch's first
 };
 
 // "resourceSpans" body for the records, in order.

@@ -17,6 +17,7 @@ using std::chrono::milliseconds;
 using Json = nlohmann::ordered_json;
 
 constexpr milliseconds kFinishLimit{800};
+constexpr milliseconds kAnswerLimit{400};  // for writing the answers of what was cut short
 constexpr milliseconds kFlushLimit{1'000};
 constexpr size_t kEndpointThreads = 512;
 constexpr size_t kControlThreads = 16;
@@ -118,6 +119,7 @@ class DemoService::Impl {
       server_->close();
       server_->wait_idle(kFinishLimit);
       stop_.request_stop();
+      server_->wait_idle(kAnswerLimit);
       server_->stop();
     }
     if (exporter_) exporter_->shutdown(kFlushLimit);
