@@ -55,6 +55,33 @@ bool has_machine_path(std::string_view line) {
 // Spelled in two parts so that this file does not trip over itself.
 constexpr std::array<std::string_view, 3> kUnfinished = {"TO" "DO", "FIX" "ME", "XX" "X"};
 
+// Lines that a raw string literal covers, from 0: recorded text, which cannot be broken.
+std::vector<bool> raw_string_lines(std::string_view text, size_t lines) {
+  std::vector<bool> out(lines, false);
+  size_t line = 0, counted = 0;
+  const auto line_of = [&](size_t position) {
+    line += static_cast<size_t>(std::count(text.begin() + static_cast<std::ptrdiff_t>(counted),
+                                           text.begin() + static_cast<std::ptrdiff_t>(position), '\n'));
+    counted = position;
+    return line;
+  };
+  for (size_t start = text.find("R\""); start != std::string_view::npos;) {
+    const size_t open = text.find('(', start);
+    const bool own_word = start == 0 || !is_word(text[start - 1]);
+    const bool literal = own_word && open != std::string_view::npos && open - start <= 18;  // delimiter: 16 at most
+    if (!literal) {
+      start = text.find("R\"", start + 2);
+      continue;
+    }
+    const std::string close = ")" + std::string(text.substr(start + 2, open - start - 2)) + "\"";
+    const size_t end = std::min(text.find(close, open), text.size() - 1);
+    const size_t first = line_of(start), last = line_of(end);
+    for (size_t i = first; i <= last && i < lines; ++i) out[i] = true;
+    start = text.find("R\"", end + 1);
+  }
+  return out;
+}
+
 std::string at(std::string_view path, size_t line, std::string_view what) {
   return fmt::format("{}:{}: {}", path, line, what);
 }
@@ -101,14 +128,17 @@ std::vector<std::string> text_violations(std::string_view path, std::string_view
   std::vector<std::string> out;
   if (!text.empty() && text.back() != '\n') out.push_back(at(path, lines_of(text).size(), "no newline at the end"));
   const bool tabs_allowed = path.ends_with("Makefile") || path.ends_with("LICENSE");
+  const std::vector<std::string_view> lines = lines_of(text);
+  const bool cpp = path.ends_with(".cc") || path.ends_with(".h");
+  const std::vector<bool> raw = cpp ? raw_string_lines(text, lines.size()) : std::vector<bool>(lines.size(), false);
   size_t number = 0;
-  for (const std::string_view line : lines_of(text)) {
+  for (const std::string_view line : lines) {
     ++number;
     if (!tabs_allowed && line.find('\t') != std::string_view::npos) out.push_back(at(path, number, "tab"));
     if (!line.empty() && (line.back() == ' ' || line.back() == '\r')) {
       out.push_back(at(path, number, "blank at the end of the line"));
     }
-    if (!is_markdown(path) && columns(line) > kColumns) {
+    if (!is_markdown(path) && !raw[number - 1] && columns(line) > kColumns) {
       out.push_back(at(path, number, fmt::format("{} columns, {} at most", columns(line), kColumns)));
     }
     for (const std::string_view mark : kUnfinished) {

@@ -9,7 +9,7 @@
 namespace hopcheck::testing {
 
 // Any text file we write: no tab (Makefile apart), no trailing blank, a last newline, lines of at most 120 columns
-// (Markdown and recorded data apart), no unfinished-work mark, no path of one machine.
+// (Markdown and raw string literals apart), no unfinished-work mark, no path of one machine.
 std::vector<std::string> text_violations(std::string_view path, std::string_view text);
 
 // C++ besides: at most 400 lines (tests 800), functions of at most 70, #pragma once and a head comment in headers.

@@ -80,6 +80,13 @@ TEST(Tidy, TextViolationsNameFileAndLine) {
   EXPECT_EQ(text_violations("a.cc", "// \u2192" + std::string(116, 'x') + "\n"), Lines{});
 }
 
+TEST(Tidy, RawStringsMayBeLong) {
+  const std::string wide(121, 'x');
+  EXPECT_EQ(text_violations("a.cc", "auto a = R\"(" + wide + "\n" + wide + ")\";\nint b;\n"), Lines{});
+  EXPECT_EQ(text_violations("a.cc", "auto a = R\"-(" + wide + ")\"\n)-\";\n// " + wide + "\n").size(), 1u);
+  EXPECT_EQ(text_violations("a.cc", "auto a = \"" + wide + "\";\n").size(), 1u);
+}
+
 TEST(Tidy, UnfinishedWorkAndMachinePathsAreReported) {
   EXPECT_EQ(text_violations("a.cc", std::string("// TO") + "DO: later\n").size(), 1u);
   EXPECT_EQ(text_violations("a.cc", std::string("int auTO") + "DOne;\n").size(), 0u);
