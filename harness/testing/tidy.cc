@@ -166,6 +166,18 @@ std::vector<std::string> cpp_violations(std::string_view path, std::string_view 
   return out;
 }
 
+std::vector<std::string> relative_links(std::string_view text) {
+  std::vector<std::string> out;
+  for (size_t i = text.find("]("); i != std::string_view::npos; i = text.find("](", i + 2)) {
+    const size_t end = text.find(')', i);
+    if (end == std::string_view::npos) break;
+    std::string_view target = text.substr(i + 2, end - i - 2);
+    target = target.substr(0, target.find('#'));
+    if (!target.empty() && target.find("://") == std::string_view::npos) out.emplace_back(target);
+  }
+  return out;
+}
+
 std::vector<std::string> rule_codes(std::string_view text) {
   std::vector<std::string> out;
   for (size_t i = text.find("HOP"); i != std::string_view::npos; i = text.find("HOP", i + 3)) {

@@ -15,6 +15,9 @@ std::vector<std::string> text_violations(std::string_view path, std::string_view
 // C++ besides: at most 400 lines (tests 800), functions of at most 70, #pragma once and a head comment in headers.
 std::vector<std::string> cpp_violations(std::string_view path, std::string_view text);
 
+// Targets of the relative links of a Markdown text, without their #fragment: "[x](../a.md#b)" gives "../a.md".
+std::vector<std::string> relative_links(std::string_view text);
+
 // "HOP0601" and the like in order of appearance, each once.
 std::vector<std::string> rule_codes(std::string_view text);
 

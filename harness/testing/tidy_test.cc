@@ -69,6 +69,21 @@ TEST(Tidy, EveryRuleHasItsPageAndEveryPageItsRule) {
   }
 }
 
+TEST(Tidy, RelativeLinksOfTheDocsLeadSomewhere) {
+  size_t links = 0;
+  for (const SourceFile& file :
+       read_tree({"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs"})) {
+    if (!file.path.ends_with(".md")) continue;
+    for (const std::string& link : relative_links(file.text)) {
+      ++links;
+      EXPECT_TRUE(std::filesystem::exists(std::filesystem::path(file.path).parent_path() / link))
+          << file.path << " links to " << link;
+    }
+  }
+  EXPECT_GT(links, 50u);
+  EXPECT_EQ(relative_links("[a](../b.md#c) [d](https://e/f.md) [g](#h) [i](j.md)"), (Lines{"../b.md", "j.md"}));
+}
+
 TEST(Tidy, TextViolationsNameFileAndLine) {
   EXPECT_EQ(text_violations("a.cc", "int a;\n"), Lines{});
   EXPECT_EQ(text_violations("a.cc", "int a;\n\tint b;\n"), Lines{"a.cc:2: tab"});
