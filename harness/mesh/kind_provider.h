@@ -1,0 +1,156 @@
+// The kind provider: a real kind cluster, Istio, a Collector, the demo, the sink and the load agents (architecture.md
+// section 7). One object is one environment, hopcheck-<id>. Its folder is $XDG_STATE_HOME/hopcheck/envs/<id>; the
+// user's kubeconfig is neither read nor written. Not thread-safe, except that sink_*, agent_*, collector_queue and
+// post_to_collector may be called from several threads once ensure() has returned. A reaper removes the cluster if this
+// process dies.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "mesh/cluster.h"
+#include "mesh/env_record.h"
+#include "mesh/images.h"
+#include "mesh/kube_client.h"
+#include "mesh/kube_wait.h"
+#include "mesh/manifests.h"
+#include "mesh/preflight.h"
+#include "mesh/process.h"
+#include "mesh/prometheus.h"
+#include "mesh/reaper.h"
+#include "mesh/step_graph.h"
+#include "run/provider.h"
+
+namespace hopcheck::mesh {
+
+struct KindOptions {
+  std::string share;        // root that holds kind/ and scripts/
+  std::string executable;   // this binary: the reaper, and its folder is what build-image packs; "" = no reaper
+  std::string build_dir;    // holds hopcheck and hopcheck-demo; "" = folder of `executable`
+  std::string images_file;  // --images; "" = $HOPCHECK_IMAGES over kind/images.yaml
+  std::map<std::string, std::string> image_overrides;  // --image ROLE=REF
+  std::string istio;          // --istio: version prefix; "" = as EnvironmentState says, else the images file's default
+  std::string id;             // environment id; "" = a new random one
+  std::string run;            // run id: name of the capture folder; "" = a random one
+  std::string state_dir;      // "" = default_state_dir()
+  std::string log_dir;        // where the tools' output goes; "" = <environment>/logs
+  uint16_t gateway_port = 0;  // 0 = a free one
+  std::function<std::string(const Topology&)> topology_to_yaml;  // config's writer; must be set before ensure()
+};
+
+// What this provider can do, of the closed list of architecture.md section 7.
+std::vector<std::string> kind_capabilities();
+// Everything that can be known before something is made: tools, Docker, Istio version, images, port. kUsage or
+// kEnvironment.
+Result<void> preflight(const KindOptions& options, const std::atomic<bool>& stop);
+// What this provider can do (architecture.md section 7), known before anything is made.
+std::vector<std::string> kind_capabilities();
+
+class KindProvider final : public run::Provider {
+ public:
+  // A new environment (nothing is made yet), or with open() a standing one, which must exist and answer.
+  static Result<std::unique_ptr<KindProvider>> create(KindOptions options, const std::atomic<bool>& stop);
+  static Result<std::unique_ptr<KindProvider>> open(KindOptions options, const std::atomic<bool>& stop);
+  ~KindProvider() override;
+
+  std::string name() const override { return "kind"; }
+  std::vector<std::string> capabilities() const override;
+  Result<void> ensure(const run::EnvironmentState& state, run::StepLog& log, const std::atomic<bool>& stop) override;
+  Result<void> wait_tracing_settled(run::StepLog& log, const std::atomic<bool>& stop) override;
+  Result<run::DriveTarget> target(Entry entry, const run::TopologyInstance& instance) override;
+  Result<void> agent_start(const std::string& agent, const LoadPlan& plan) override;
+  Result<run::AgentProgress> agent_poll(const std::string& agent, uint64_t first_n, uint64_t from) override;
+  Result<void> set_fault(const run::TopologyInstance& instance, const Fault& fault) override;
+  Result<void> post_to_collector(const std::string& otlp_json) override;
+  Result<run::SinkStatus> sink_status() override;
+  Result<std::string> sink_capture(uint64_t from, int wait_ms) override;
+  Result<void> sink_seal() override;
+  Result<void> mark(Mark mark, Environment& environment) override;
+  std::optional<uint64_t> collector_queue() override;
+  Result<void> describe(Environment& environment) override;
+  std::vector<std::string> collect_evidence(const std::string& dir) override;
+  Result<void> release(run::StepLog& log) override;
+
+  // The environment outlives this process; release() then does nothing.
+  Result<void> keep();
+  // The tools' output goes there from now on (the run directory's logs/).
+  void log_to(const std::string& folder) {
+    options_.log_dir = folder;
+    tools_.log_dir = folder;
+  }
+  const EnvRecord& record() const { return record_; }
+  std::string kubeconfig() const { return dir_ + "/kubeconfig"; }
+  // Why this environment cannot become `state` by additions alone; "" = it can.
+  std::string why_not(const run::EnvironmentState& state) const;
+
+ private:
+  explicit KindProvider(KindOptions options);
+  Result<void> prepare(const std::atomic<bool>& stop);  // tools, images
+  Result<void> start(const run::EnvironmentState& state, const std::atomic<bool>& stop);
+  Result<void> connect();
+  Result<void> create_all(const run::EnvironmentState& state, run::StepLog& log, const std::atomic<bool>& stop);
+  Result<void> apply_difference(const run::EnvironmentState& state, run::StepLog& log, const std::atomic<bool>& stop);
+  Result<void> begin_run(const std::string& run, run::StepLog& log, const std::atomic<bool>& stop);
+
+  // Step bodies (kind_steps.cc).
+  Result<void> make_cluster(const std::atomic<bool>& stop);
+  Result<void> pack_harness(const std::atomic<bool>& stop);
+  Result<void> install_istio(const run::EnvironmentState& state, const std::atomic<bool>& stop);
+  Result<void> render_all(const run::EnvironmentState& state);
+  Result<void> wait_crds(const std::atomic<bool>& stop);
+  Result<void> wait_webhook(const std::atomic<bool>& stop);
+  Result<void> wait_routes(const std::vector<std::string>& hosts, const std::atomic<bool>& stop);
+  Result<void> wait_all(const std::vector<KubeObject>& objects, const std::atomic<bool>& stop);
+  Result<void> provide_role_images(const run::EnvironmentState& state, const std::atomic<bool>& stop);
+  Result<void> load_roles(const std::atomic<bool>& stop);
+  std::map<std::string, std::string> hashes_of(const run::EnvironmentState& state) const;
+
+  // Talking to pods (kind_pods.cc).
+  struct PodTarget {
+    std::string ns, selector;
+    uint16_t port = 0;
+  };
+  struct PodCall {
+    std::string method, path, body;
+    int64_t timeout_ms = 15'000;
+  };
+  Result<std::string> pod_name(const PodTarget& target);
+  void forget_pod(const PodTarget& target);
+  Result<KubeResponse> call_pod(const PodTarget& target, const PodCall& call);
+  Result<std::string> call_ok(const PodTarget& target, const PodCall& call, const std::string& what);
+  Result<Metrics> scrape(const std::string& ns, const std::string& pod);
+  Result<std::vector<PodInfo>> mesh_pods();  // the demo's and the gateway's
+  Result<std::map<std::string, uint64_t>> listener_updates();
+  void read_collector(Mark mark, CollectorFact& fact);
+
+  KindOptions options_;
+  std::string dir_;
+  EnvRecord record_;
+  EnvTokens tokens_;
+  Images images_;
+  IstioVersion istio_;
+  Tools tools_;
+  std::unique_ptr<Reaper> reaper_;
+  std::unique_ptr<ProcessRunner> runner_;
+  std::unique_ptr<KubeClient> client_;
+  ManifestContext context_;
+  std::vector<NeededImage> needed_;   // node first
+  InstanceManifest manifest_;         // of all instances to be made, by wave
+  std::vector<KubeObject> platform_;  // Collector, sink, unmeshed load agent
+  bool opened_ = false, started_ = false, run_begun_ = false, released_ = false;
+
+  std::mutex mutex_;                                // guards pods_
+  std::map<std::string, std::string> pods_;         // "ns selector" → pod name
+  std::map<std::string, uint64_t> updates_before_;  // "ns/pod" → listener updates before the last tracing change
+  std::map<std::string, int> restarts_before_;
+  int collector_restarts_before_ = 0, sink_restarts_before_ = 0;
+};
+
+// Timeout × $HOPCHECK_TIME_FACTOR (never below 1).
+int64_t scaled_ms(int64_t ms);
+
+}  // namespace hopcheck::mesh

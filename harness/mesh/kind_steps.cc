@@ -1,0 +1,325 @@
+// How an environment comes to be: the step graph of a new one, the difference for a standing one.
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <thread>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "mesh/kind_provider.h"
+
+namespace hopcheck::mesh {
+namespace {
+
+constexpr int64_t kNodeMs = 120'000;
+constexpr int64_t kIstioMs = 300'000;
+constexpr int64_t kReadyMs = 240'000;
+constexpr int64_t kRoutesMs = 30'000;
+constexpr int kRoutesPollMs = 250;
+
+void move_into(std::vector<KubeObject>& from, std::vector<KubeObject>& to) {
+  for (KubeObject& object : from) to.push_back(std::move(object));
+  from.clear();
+}
+
+std::vector<KubeObject> without_deployments(const std::vector<KubeObject>& objects) {
+  std::vector<KubeObject> out;
+  std::copy_if(objects.begin(), objects.end(), std::back_inserter(out),
+               [](const KubeObject& o) { return o.kind != "Deployment"; });
+  return out;
+}
+
+KubeObject istio_namespace(const std::string& env) {
+  return {
+      "v1", "Namespace", "", "istio-system",
+      "{apiVersion: v1, kind: Namespace, metadata: {name: istio-system, labels: {hopcheck.dev/run: \"" + env + "\"}}}"};
+}
+
+bool has_ca_bundle(const std::string& body) {
+  const nlohmann::json config = nlohmann::json::parse(body, nullptr, false);
+  if (!config.is_object() || !config.contains("webhooks") || !config["webhooks"].is_array() ||
+      config["webhooks"].empty())
+    return false;
+  for (const nlohmann::json& hook : config["webhooks"]) {
+    const auto client = hook.find("clientConfig");
+    if (client == hook.end() || client->value("caBundle", "").empty()) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Result<void> KindProvider::provide_role_images(const run::EnvironmentState& state, const std::atomic<bool>& stop) {
+  std::set<std::string> roles;
+  for (const run::TopologyInstance& instance : state.instances) {
+    for (const Service& service : instance.topology.services) {
+      for (const Workload& workload : service.workloads) {
+        if (!service.image_role.empty()) roles.insert(role_of(service, workload));
+      }
+    }
+  }
+  RoleRequest request{&images_, {roles.begin(), roles.end()}, RoleRequest::Wishes::kLocalOnly};
+  // With nothing but our own pins in use, this machine is expected to reach the registries.
+  if (images_.files.size() == 1) request.wishes = RoleRequest::Wishes::kPull;
+  Result<std::vector<NeededImage>> provided = provide_roles(*runner_, tools_, request, stop);
+  if (!provided) return tl::unexpected<Error>(provided.error());
+  for (const NeededImage& image : *provided) {
+    context_.roles[image.role] = image.reference;
+    needed_.push_back(image);
+  }
+  return {};
+}
+
+// Role images of new instances, into the node of a standing environment.
+Result<void> KindProvider::load_roles(const std::atomic<bool>& stop) {
+  std::vector<std::string> references;
+  for (const auto& [role, reference] : context_.roles) references.push_back(reference);
+  if (references.empty()) return {};
+  return load_images_into(*runner_, tools_, record_.cluster, references, scaled_ms(kNodeMs), stop);
+}
+
+Result<void> KindProvider::pack_harness(const std::atomic<bool>& stop) {
+  const Result<std::string> image = build_harness_image(*runner_, tools_, {options_.share, options_.build_dir}, stop);
+  if (!image) return tl::unexpected<Error>(image.error());
+  record_.harness_image = context_.harness_image = *image;
+  return {};
+}
+
+Result<void> KindProvider::make_cluster(const std::atomic<bool>& stop) {
+  const Result<std::string> config = kind_config(options_.share, record_.gateway_port, dir_ + "/owner.json");
+  if (!config) return tl::unexpected<Error>(config.error());
+  Result<void> done = write_private(dir_ + "/kind.yaml", *config);
+  if (done)
+    done = create_cluster(*runner_, tools_, {record_.cluster, images_.node, dir_ + "/kind.yaml", kubeconfig()}, stop);
+  if (done) done = connect();
+  return done;
+}
+
+Result<void> KindProvider::render_all(const run::EnvironmentState& state) {
+  manifest_ = {};
+  platform_.clear();
+  std::set<std::string> hosts;
+  for (const run::TopologyInstance& instance : state.instances) {
+    const std::string& ns = instance.topology.ns;
+    if (!hosts.insert(gateway_host(instance.topology)).second) {
+      return fail(ErrorKind::kUsage, "two copies of a topology share the host " + gateway_host(instance.topology),
+                  "the gateway could not tell them apart");
+    }
+    if (record_.complete && record_.instances.count(ns) > 0) {
+      const bool has_agent = std::find(record_.agents.begin(), record_.agents.end(), ns) != record_.agents.end();
+      if (!instance.mesh_client || has_agent) continue;
+      Result<std::vector<KubeObject>> agent = loadgen_manifest(context_, ns, true);
+      if (!agent) return tl::unexpected<Error>(agent.error());
+      move_into(*agent, manifest_.workloads);
+      continue;
+    }
+    Result<InstanceManifest> one = instance_manifest(context_, instance, options_.topology_to_yaml(instance.topology));
+    if (!one) return tl::unexpected<Error>(one.error());
+    move_into(one->base, manifest_.base);
+    move_into(one->routing, manifest_.routing);
+    move_into(one->workloads, manifest_.workloads);
+  }
+  if (record_.complete) return {};
+  Result<std::vector<KubeObject>> parts[] = {collector_manifest(context_), sink_manifest(context_),
+                                             loadgen_manifest(context_, "hopcheck-system", false)};
+  platform_.push_back(istio_namespace(record_.id));
+  for (Result<std::vector<KubeObject>>& part : parts) {
+    if (!part) return tl::unexpected<Error>(part.error());
+    move_into(*part, platform_);
+  }
+  return {};
+}
+
+Result<void> KindProvider::install_istio(const run::EnvironmentState& state, const std::atomic<bool>& stop) {
+  const Result<std::string> text = istio_operator(options_.share, istio_, state);
+  if (!text) return tl::unexpected<Error>(text.error());
+  const std::string file = dir_ + "/istio-operator.yaml";
+  const Result<void> written = write_private(file, *text);
+  if (!written) return written;
+  ProcessSpec spec;
+  spec.argv = {tools_.istioctl, "install", "-y", "--kubeconfig", kubeconfig(), "-f", file};
+  if (!istio_.overlay.empty()) spec.argv.insert(spec.argv.end(), {"-f", istio_.overlay});
+  spec.argv.insert(spec.argv.end(), {"--readiness-timeout", std::to_string(scaled_ms(kIstioMs) / 1000) + "s"});
+  spec.timeout_ms = scaled_ms(kIstioMs);
+  spec.log_path = tools_.log("istioctl");
+  const Result<ProcessResult> done = run_checked(*runner_, spec, stop, "istioctl install",
+                                                 "see the log; hopcheck collects istiod's in the run directory");
+  if (!done) return tl::unexpected<Error>(done.error());
+  return {};
+}
+
+Result<void> KindProvider::wait_crds(const std::atomic<bool>& stop) {
+  const auto any = [](const std::string&) { return true; };
+  for (const char* path :
+       {"/apis/telemetry.istio.io/v1/telemetries?limit=1", "/apis/networking.istio.io/v1/gateways?limit=1",
+        "/apis/networking.istio.io/v1/virtualservices?limit=1"}) {
+    const Result<void> served =
+        wait_until(*client_, path, any, scaled_ms(kIstioMs), "waiting for Istio's resource types", stop);
+    if (!served) return served;
+  }
+  return {};
+}
+
+Result<void> KindProvider::wait_webhook(const std::atomic<bool>& stop) {
+  const Result<void> ready = wait_deployments(*client_, {{"istio-system", "istiod"}}, scaled_ms(kIstioMs), stop);
+  if (!ready) return ready;
+  return wait_until(*client_,
+                    "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/istio-sidecar-injector",
+                    has_ca_bundle, scaled_ms(60'000), "waiting for the injection webhook", stop);
+}
+
+Result<void> KindProvider::wait_all(const std::vector<KubeObject>& objects, const std::atomic<bool>& stop) {
+  std::set<ObjectName> names;
+  for (const KubeObject& object : objects) {
+    if (object.kind == "Deployment") names.insert({object.ns, object.name});
+  }
+  return wait_deployments(*client_, names, scaled_ms(kReadyMs), stop);
+}
+
+// Asks the gateway's Envoy which hosts it routes: a request through it would leave a trace of its own.
+Result<void> KindProvider::wait_routes(const std::vector<std::string>& hosts, const std::atomic<bool>& stop) {
+  const int64_t deadline = system_clock().monotonic_nanos() / 1'000'000 + scaled_ms(kRoutesMs);
+  std::string missing;
+  while (!stop.load()) {
+    ProcessSpec spec;
+    spec.argv = {tools_.kubectl,
+                 "--kubeconfig",
+                 kubeconfig(),
+                 "-n",
+                 "istio-system",
+                 "exec",
+                 "deploy/istio-ingressgateway",
+                 "-c",
+                 "istio-proxy",
+                 "--",
+                 "pilot-agent",
+                 "request",
+                 "GET",
+                 "config_dump?resource=dynamic_route_configs"};
+    spec.timeout_ms = 15'000;
+    const Result<ProcessResult> dump = runner_->run(spec, stop);
+    if (!dump) return tl::unexpected<Error>(dump.error());
+    missing.clear();
+    for (const std::string& host : hosts) {
+      if (dump->out.find("\"" + host + "\"") == std::string::npos) missing += " " + host;
+    }
+    if (missing.empty()) return {};
+    if (system_clock().monotonic_nanos() / 1'000'000 >= deadline) {
+      return fail(ErrorKind::kEnvironment, "the ingress gateway does not route" + missing, last_lines(dump->err, 2),
+                  "look at the Gateway and VirtualService objects and at istiod's log");
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(kRoutesPollMs));
+  }
+  return fail(ErrorKind::kInterrupted, "waiting for the gateway's routes was interrupted");
+}
+
+Result<void> KindProvider::create_all(const run::EnvironmentState& state, run::StepLog& log,
+                                      const std::atomic<bool>& stop) {
+  record_.naming = state.naming;
+  record_.gateway_spawn = state.gateway_spawn;
+  std::vector<std::string> third_party, hosts;
+  for (const NeededImage& image : needed_) {
+    record_.images.push_back(image.role + ": " + image.reference + "@" + image.id);
+    if (image.role != "node") third_party.push_back(image.reference);
+  }
+  for (const run::TopologyInstance& instance : state.instances) hosts.push_back(gateway_host(instance.topology));
+  using Stop = const std::atomic<bool>&;
+  StepGraph graph;
+  const size_t pack = graph.add("harness image", {}, [&](Stop s) { return pack_harness(s); });
+  const size_t cluster = graph.add("kind cluster", {}, [&](Stop s) { return make_cluster(s); });
+  const size_t load = graph.add("images into the node", {}, [&, third_party](Stop s) {
+    return load_images_into(*runner_, tools_, record_.cluster, third_party, scaled_ms(kNodeMs), s);
+  });
+  const size_t load_own = graph.add("harness image into the node", {pack}, [&](Stop s) {
+    return load_images_into(*runner_, tools_, record_.cluster, {record_.harness_image}, scaled_ms(kNodeMs), s);
+  });
+  const size_t base = graph.add("namespaces and services", {cluster, pack}, [&](Stop s) {
+    const Result<void> rendered = render_all(state);
+    if (!rendered) return rendered;
+    std::vector<KubeObject> objects = without_deployments(platform_);
+    objects.insert(objects.end(), manifest_.base.begin(), manifest_.base.end());
+    return kube_apply_all(*client_, objects, s);
+  });
+  const size_t platform = graph.add("Collector, sink, load agent", {base, load, load_own}, [&](Stop s) {
+    const Result<void> applied = kube_apply_all(*client_, platform_, s);
+    return applied ? wait_all(platform_, s) : applied;
+  });
+  const size_t istio = graph.add("istioctl install", {base, load}, [&](Stop s) { return install_istio(state, s); });
+  const size_t telemetry = graph.add("Telemetry and routes", {base}, [&](Stop s) {
+    Result<void> done = wait_crds(s);
+    Result<std::vector<KubeObject>> objects = telemetry_manifest(context_, state.transport, state.sampling);
+    if (done && !objects) return Result<void>(tl::unexpected<Error>(objects.error()));
+    if (!done) return done;
+    objects->insert(objects->end(), manifest_.routing.begin(), manifest_.routing.end());
+    return kube_apply_all(*client_, *objects, s);
+  });
+  const size_t webhook = graph.add("injection webhook", {base}, [&](Stop s) { return wait_webhook(s); });
+  const size_t apply = graph.add("demo workloads", {webhook, telemetry, load_own},
+                                 [&](Stop s) { return kube_apply_all(*client_, manifest_.workloads, s); });
+  const size_t ready = graph.add("demo ready", {apply}, [&](Stop s) { return wait_all(manifest_.workloads, s); });
+  graph.add("gateway routes", {istio, telemetry, platform, ready},
+            [&, hosts](Stop s) { return wait_routes(hosts, s); });
+  const Result<void> done = graph.run(log, stop);
+  if (!done) return done;
+  run_begun_ = true;
+  return {};
+}
+
+Result<void> KindProvider::apply_difference(const run::EnvironmentState& state, run::StepLog& log,
+                                            const std::atomic<bool>& stop) {
+  const std::string why = why_not(state);
+  if (!why.empty()) {
+    return fail(ErrorKind::kEnvironment, "environment " + record_.id + " does not fit: it needs a new environment", why,
+                "leave --env out, or hopcheck down --env " + record_.id);
+  }
+  const Result<void> begun = run_begun_ ? Result<void>() : begin_run(options_.run, log, stop);
+  if (!begun) return begun;
+  const Result<void> rendered = render_all(state);
+  if (!rendered) return rendered;
+  std::vector<std::string> hosts;
+  for (const run::TopologyInstance& instance : state.instances) hosts.push_back(gateway_host(instance.topology));
+  using Stop = const std::atomic<bool>&;
+  StepGraph graph;
+  if (state.transport != record_.transport || state.sampling != record_.sampling) {
+    graph.add("Telemetry mesh-default", {}, [&](Stop s) {
+      Result<std::map<std::string, uint64_t>> before = listener_updates();
+      if (!before) return Result<void>(tl::unexpected<Error>(before.error()));
+      updates_before_ = std::move(*before);
+      const Result<std::vector<KubeObject>> objects = telemetry_manifest(context_, state.transport, state.sampling);
+      if (!objects) return Result<void>(tl::unexpected<Error>(objects.error()));
+      return kube_apply_all(*client_, *objects, s);
+    });
+  }
+  if (!manifest_.workloads.empty()) {
+    const size_t base =
+        graph.add("namespaces and services", {}, [&](Stop s) { return kube_apply_all(*client_, manifest_.base, s); });
+    const size_t routing =
+        graph.add("routes", {base}, [&](Stop s) { return kube_apply_all(*client_, manifest_.routing, s); });
+    const size_t roles = graph.add("role images into the node", {}, [&](Stop s) { return load_roles(s); });
+    const size_t apply = graph.add("demo workloads", {base, roles},
+                                   [&](Stop s) { return kube_apply_all(*client_, manifest_.workloads, s); });
+    const size_t ready = graph.add("demo ready", {apply}, [&](Stop s) { return wait_all(manifest_.workloads, s); });
+    graph.add("gateway routes", {ready, routing}, [&, hosts](Stop s) { return wait_routes(hosts, s); });
+  }
+  return graph.run(log, stop);
+}
+
+// A run in a standing environment gets a capture of its own: the sink starts anew in another folder of the node.
+Result<void> KindProvider::begin_run(const std::string& run, run::StepLog& log, const std::atomic<bool>& stop) {
+  const size_t token = log.begin("new capture");
+  context_.run = run;
+  Result<void> done;
+  const Result<std::vector<KubeObject>> objects = sink_manifest(context_);
+  if (!objects) done = tl::unexpected<Error>(objects.error());
+  if (done) done = kube_apply_all(*client_, *objects, stop);
+  if (done) done = wait_all(*objects, stop);
+  forget_pod({"hopcheck-system", "app=sink", 0});
+  log.end(token, done ? "ok" : "failed");
+  if (!done) return done;
+  record_.run = run;
+  run_begun_ = true;
+  return save_env(options_.state_dir, record_);
+}
+
+}  // namespace hopcheck::mesh

@@ -1,0 +1,252 @@
+#include "mesh/manifests.h"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "base/text.h"
+
+namespace hopcheck::mesh {
+namespace {
+
+Result<std::vector<KubeObject>> render_objects(const std::string& share, const std::string& name,
+                                               const Values& values) {
+  const Result<std::string> text = read_template(share, name);
+  if (!text) return tl::unexpected<Error>(text.error());
+  const Result<std::string> rendered = render(*text, values, "kind/" + name);
+  if (!rendered) return tl::unexpected<Error>(rendered.error());
+  return split_manifest(*rendered);
+}
+
+// Appends the template's objects; false and `error` on failure.
+struct Part {
+  std::string name;
+  Values values;
+};
+Result<void> append(std::vector<KubeObject>& out, const std::string& share, const Part& part) {
+  Result<std::vector<KubeObject>> objects = render_objects(share, part.name, part.values);
+  if (!objects) return tl::unexpected<Error>(objects.error());
+  for (KubeObject& object : *objects) out.push_back(std::move(object));
+  return {};
+}
+
+uint16_t first_target_port(const Service& service) {
+  return service.ports.empty() ? uint16_t{8080} : service.ports[0].target_port;
+}
+
+std::string service_ports(const Service& service) {
+  std::string out = "[";
+  for (const ServicePort& port : service.ports) {
+    out += fmt::format("{}{{name: {}, port: {}, targetPort: {}{}}}", out.size() > 1 ? ", " : "", yaml_quoted(port.name),
+                       port.port, port.target_port,
+                       port.app_protocol.empty() ? "" : ", appProtocol: " + yaml_quoted(port.app_protocol));
+  }
+  return out + "]";
+}
+
+std::string container_ports(const Service& service) {
+  std::set<uint16_t> ports;
+  for (const ServicePort& port : service.ports) ports.insert(port.target_port);
+  std::string out = "[";
+  for (const uint16_t port : ports) out += fmt::format("{}{{containerPort: {}}}", out.size() > 1 ? ", " : "", port);
+  return out + "]";
+}
+
+bool without_sidecar(const run::TopologyInstance& instance, const Service& service) {
+  for (const std::string& name : instance.without_sidecar) {
+    if (name == service.name) return true;
+  }
+  return !service.meshed;
+}
+
+std::map<std::string, std::string> pod_labels(const ManifestContext& context, const run::TopologyInstance& instance,
+                                              const Service& service, const Workload& workload) {
+  std::map<std::string, std::string> labels = service.labels;
+  for (const auto& [key, value] : workload.labels) labels[key] = value;
+  if (!workload.version.empty()) labels.emplace("version", workload.version);
+  labels["hopcheck.dev/run"] = context.env;
+  labels["hopcheck.dev/service"] = service.name;
+  labels["hopcheck.dev/workload"] = workload.name;
+  labels["hopcheck.dev/meshed"] = service.meshed ? "true" : "false";
+  if (without_sidecar(instance, service)) labels["sidecar.istio.io/inject"] = "false";
+  return labels;
+}
+
+std::map<std::string, std::string> pod_annotations(const run::TopologyInstance& instance, const Service& service) {
+  std::string inbound = "9901";
+  if (instance.direct_entry && service.name == instance.topology.entry) {
+    std::set<uint16_t> ports;
+    for (const ServicePort& port : service.ports) ports.insert(port.target_port);
+    for (const uint16_t port : ports) inbound += "," + std::to_string(port);
+  }
+  std::map<std::string, std::string> out{{"traffic.sidecar.istio.io/excludeInboundPorts", inbound}};
+  if (!instance.app_export_through_sidecar) out["traffic.sidecar.istio.io/excludeOutboundPorts"] = "4318";
+  return out;
+}
+
+Part workload_part(const ManifestContext& context, const run::TopologyInstance& instance, const Service& service,
+                   const Workload& workload) {
+  const auto role = service.image_role.empty() ? context.roles.end() : context.roles.find(role_of(service, workload));
+  const bool stock = role != context.roles.end();
+  return {stock ? "demo/stock.yaml" : "demo/workload.yaml",
+          {{"namespace", yaml_quoted(instance.topology.ns)},
+           {"service", service.name},
+           {"workload", workload.name},
+           {"labels", flow_map(pod_labels(context, instance, service, workload))},
+           {"object_labels", flow_map({{"hopcheck.dev/run", context.env}, {"hopcheck.dev/service", service.name}})},
+           {"annotations", flow_map(pod_annotations(instance, service))},
+           {"account", yaml_quoted(service.service_account.empty() ? "default" : service.service_account)},
+           {"harness_image", context.harness_image},
+           {"role_image", stock ? role->second : ""},
+           {"port", std::to_string(first_target_port(service))},
+           {"container_ports", container_ports(service)}}};
+}
+
+Result<void> append_services(std::vector<KubeObject>& out, const ManifestContext& context, const Topology& topology) {
+  std::set<std::string> accounts;
+  for (const Service& service : topology.services) {
+    if (!service.service_account.empty() && service.service_account != "default" &&
+        accounts.insert(service.service_account).second) {
+      const Result<void> done = append(out, context.share,
+                                       {"demo/account.yaml",
+                                        {{"account", yaml_quoted(service.service_account)},
+                                         {"namespace", yaml_quoted(topology.ns)},
+                                         {"env", context.env}}});
+      if (!done) return done;
+    }
+    std::map<std::string, std::string> labels = service.labels;
+    labels["hopcheck.dev/run"] = context.env;
+    labels["service"] = service.name;
+    const Result<void> done = append(out, context.share,
+                                     {"demo/service.yaml",
+                                      {{"service", yaml_quoted(service.name)},
+                                       {"namespace", yaml_quoted(topology.ns)},
+                                       {"labels", flow_map(labels)},
+                                       {"ports", service_ports(service)}}});
+    if (!done) return done;
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::string> read_template(const std::string& share, const std::string& name) {
+  const std::string path = share + "/kind/" + name;
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream text;
+  text << in.rdbuf();
+  if (!in)
+    return fail(ErrorKind::kEnvironment, "cannot read " + path, "the installation is incomplete",
+                "set HOPCHECK_SHARE to the folder that holds kind/, scenarios/ and fixtures/");
+  return text.str();
+}
+
+Result<std::string> kind_config(const std::string& share, uint16_t gateway_port, const std::string& owner_file) {
+  const Result<std::string> text = read_template(share, "cluster.yaml");
+  if (!text) return text;
+  return render(*text, {{"gateway_port", std::to_string(gateway_port)}, {"owner_file", yaml_quoted(owner_file)}},
+                "kind/cluster.yaml");
+}
+
+Result<std::string> istio_operator(const std::string& share, const IstioVersion& istio,
+                                   const run::EnvironmentState& state) {
+  const Result<std::string> text = read_template(share, "istio/operator.yaml");
+  if (!text) return text;
+  const bool enriched = state.naming == NamingMode::kOtelSemanticConventions;
+  return render(*text,
+                {{"hub", istio.hub},
+                 {"tag", istio.tag},
+                 {"naming", to_string(enriched ? NamingMode::kAppLabelAndNamespace : state.naming)},
+                 {"enrichment", enriched ? "\n        serviceAttributeEnrichment: OTEL_SEMANTIC_CONVENTIONS" : ""},
+                 {"gateway_spawn", state.gateway_spawn ? "true" : "false"}},
+                "kind/istio/operator.yaml");
+}
+
+Result<std::vector<KubeObject>> telemetry_manifest(const ManifestContext& context, Transport transport,
+                                                   std::optional<double> sampling) {
+  return render_objects(context.share, "istio/telemetry.yaml",
+                        {{"env", context.env},
+                         {"provider", transport == Transport::kGrpc ? "otel-tracing" : "otel-http"},
+                         {"sampling", sampling ? fmt::format("\n    randomSamplingPercentage: {}", *sampling) : ""}});
+}
+
+Result<std::vector<KubeObject>> collector_manifest(const ManifestContext& context) {
+  return render_objects(
+      context.share, "collector/collector.yaml",
+      {{"env", context.env}, {"collector_image", context.collector_image}, {"backend_token", context.backend_token}});
+}
+
+Result<std::vector<KubeObject>> sink_manifest(const ManifestContext& context) {
+  return render_objects(context.share, "sink/sink.yaml",
+                        {{"env", context.env},
+                         {"run", context.run},
+                         {"harness_image", context.harness_image},
+                         {"backend_token", context.backend_token},
+                         {"control_token", context.control_token}});
+}
+
+Result<std::vector<KubeObject>> loadgen_manifest(const ManifestContext& context, const std::string& ns, bool meshed) {
+  return render_objects(context.share, "loadgen/loadgen.yaml",
+                        {{"env", context.env},
+                         {"namespace", yaml_quoted(ns)},
+                         {"meshed", meshed ? "true" : "false"},
+                         {"harness_image", context.harness_image},
+                         {"control_token", context.control_token}});
+}
+
+Result<InstanceManifest> instance_manifest(const ManifestContext& context, const run::TopologyInstance& instance,
+                                           const std::string& topology_yaml) {
+  const Topology& topology = instance.topology;
+  const int entry = topology.find(topology.entry);
+  if (entry < 0)
+    return fail(ErrorKind::kUsage, "topology " + topology.name + " has no entry service " + topology.entry);
+  const Service& first = topology.services[static_cast<size_t>(entry)];
+  InstanceManifest out;
+  Result<void> done = append(
+      out.base, context.share,
+      {"demo/namespace.yaml",
+       {{"namespace", yaml_quoted(topology.ns)}, {"env", context.env}, {"topology_yaml", indented(topology_yaml, 4)}}});
+  if (done) done = append_services(out.base, context, topology);
+  if (done) {
+    done = append(out.routing, context.share,
+                  {"demo/gateway.yaml",
+                   {{"namespace", yaml_quoted(topology.ns)},
+                    {"env", context.env},
+                    {"host", gateway_host(topology)},
+                    {"entry_fqdn", fqdn(first)},
+                    {"entry_port", std::to_string(first.ports.empty() ? 8080 : first.ports[0].port)}}});
+  }
+  for (const Service& service : topology.services) {
+    for (const Workload& workload : service.workloads) {
+      if (done) done = append(out.workloads, context.share, workload_part(context, instance, service, workload));
+    }
+  }
+  if (done && instance.mesh_client) {
+    Result<std::vector<KubeObject>> agent = loadgen_manifest(context, topology.ns, true);
+    if (!agent) return tl::unexpected<Error>(agent.error());
+    for (KubeObject& object : *agent) out.workloads.push_back(std::move(object));
+  }
+  if (!done) return tl::unexpected<Error>(done.error());
+  return out;
+}
+
+std::string gateway_host(const Topology& topology) {
+  return topology.host.empty() ? topology.ns + ".hopcheck.test" : topology.host;
+}
+
+std::string role_of(const Service& service, const Workload& workload) {
+  return service.workloads.size() > 1 && !workload.version.empty() ? service.image_role + "-" + workload.version
+                                                                   : service.image_role;
+}
+
+std::string instance_key(const run::TopologyInstance& instance, const std::string& topology_yaml) {
+  std::string key =
+      fmt::format("direct={} export={} without=", instance.direct_entry, instance.app_export_through_sidecar);
+  for (const std::string& name :
+       std::set<std::string>(instance.without_sidecar.begin(), instance.without_sidecar.end()))
+    key += name + ",";
+  return key + "\n" + topology_yaml;
+}
+
+}  // namespace hopcheck::mesh

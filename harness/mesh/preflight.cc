@@ -1,0 +1,152 @@
+#include "mesh/preflight.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "base/text.h"
+
+namespace hopcheck::mesh {
+namespace {
+
+constexpr int64_t kDockerAnswerMs = 10'000;
+constexpr int64_t kPullMs = 600'000;
+constexpr int64_t kBuildMs = 120'000;
+
+ProcessSpec docker(const Tools& tools, std::vector<std::string> arguments, int64_t timeout_ms) {
+  ProcessSpec spec;
+  spec.argv = std::move(arguments);
+  spec.argv.insert(spec.argv.begin(), tools.docker);
+  spec.timeout_ms = timeout_ms;
+  return spec;
+}
+
+// The image's id in the local engine; "" when it is not there.
+Result<std::string> image_id(ProcessRunner& runner, const Tools& tools, const std::string& reference,
+                             const std::atomic<bool>& stop) {
+  const Result<ProcessResult> done =
+      runner.run(docker(tools, {"image", "inspect", "--format", "{{.Id}}", reference}, kDockerAnswerMs), stop);
+  if (!done) return tl::unexpected<Error>(done.error());
+  if (done->interrupted) return fail(ErrorKind::kInterrupted, "looking for image " + reference + " was interrupted");
+  if (!done->ok()) return std::string();
+  return done->out.substr(0, done->out.find_first_of("\r\n"));
+}
+
+Result<void> pull(ProcessRunner& runner, const Tools& tools, const NeededImage& image, const std::atomic<bool>& stop) {
+  ProcessSpec spec = docker(tools, {"pull", "--quiet", image.reference}, kPullMs);
+  spec.log_path = tools.log("pull");
+  const Result<ProcessResult> done = runner.run(spec, stop);
+  if (!done) return tl::unexpected<Error>(done.error());
+  if (done->interrupted) return fail(ErrorKind::kInterrupted, "pulling image " + image.reference + " was interrupted");
+  if (done->ok()) return {};
+  return fail(
+      ErrorKind::kEnvironment, "image " + image.reference + " (" + image.role + ") is missing and cannot be pulled",
+      last_lines(done->err, 1), "docker load it, or name another with --image " + image.role + "=REF or --images FILE");
+}
+
+}  // namespace
+
+Result<void> check_docker(ProcessRunner& runner, const Tools& tools, const std::atomic<bool>& stop) {
+  const Result<ProcessResult> done =
+      runner.run(docker(tools, {"version", "--format", "{{.Server.Version}}"}, kDockerAnswerMs), stop);
+  if (!done) return tl::unexpected<Error>(done.error());
+  if (done->ok()) return {};
+  if (done->interrupted) return fail(ErrorKind::kInterrupted, "asking Docker was interrupted");
+  const std::string said = last_lines(done->err, 1);
+  const bool denied = said.find("permission denied") != std::string::npos;
+  return fail(ErrorKind::kEnvironment, denied ? "no permission to use Docker" : "Docker does not answer",
+              done->timed_out ? "no answer within 10 s" : said,
+              denied ? "add your user to the group docker, or run as root"
+                     : "start the daemon (systemctl start docker), or set DOCKER_HOST");
+}
+
+Result<std::string> find_istioctl(const IstioVersion& istio) {
+  if (!istio.istioctl.empty()) {
+    if (::access(istio.istioctl.c_str(), X_OK) == 0) return istio.istioctl;
+    return fail(ErrorKind::kEnvironment, "istioctl not found: " + istio.istioctl, std::strerror(errno),
+                "correct spec.istio.versions[].istioctl of the images file");
+  }
+  std::string path = find_tool("istioctl-" + istio.version);
+  if (path.empty()) path = find_tool("istioctl");
+  if (path.empty()) return tool_missing("istioctl");
+  return path;
+}
+
+Result<void> provide_images(ProcessRunner& runner, const Tools& tools, const std::string& pull_policy,
+                            std::vector<NeededImage>& images, const std::atomic<bool>& stop) {
+  for (NeededImage& image : images) {
+    Result<std::string> id = image_id(runner, tools, image.reference, stop);
+    if (!id) return tl::unexpected<Error>(id.error());
+    if (id->empty() || pull_policy == "Always") {
+      if (pull_policy == "Never") {
+        return fail(ErrorKind::kEnvironment, "image " + image.reference + " (" + image.role + ") is missing",
+                    "pullPolicy is Never",
+                    "docker load it, or name another with --image " + image.role + "=REF or --images FILE");
+      }
+      const Result<void> pulled = pull(runner, tools, image, stop);
+      if (!pulled) return pulled;
+      id = image_id(runner, tools, image.reference, stop);
+      if (!id) return tl::unexpected<Error>(id.error());
+    }
+    image.id = *id;
+  }
+  return {};
+}
+
+Result<std::vector<NeededImage>> provide_roles(ProcessRunner& runner, const Tools& tools, const RoleRequest& request,
+                                               const std::atomic<bool>& stop) {
+  std::vector<NeededImage> out;
+  const Images& images = *request.images;
+  for (const std::string& role : request.roles) {
+    const auto found = images.roles.find(role);
+    if (found == images.roles.end()) continue;
+    const bool wish = std::find(images.wishes.begin(), images.wishes.end(), role) != images.wishes.end();
+    std::vector<NeededImage> one{{role, found->second, ""}};
+    const bool local_only = wish && request.wishes == RoleRequest::Wishes::kLocalOnly;
+    const Result<void> provided = provide_images(runner, tools, local_only ? "Never" : images.pull_policy, one, stop);
+    if (provided) out.push_back(one[0]);
+    if (!provided && (!wish || provided.error().kind == ErrorKind::kInterrupted))
+      return tl::unexpected<Error>(provided.error());
+  }
+  return out;
+}
+
+Result<uint16_t> pick_port(uint16_t wanted) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(wanted);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const int yes = 1;
+  ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  socklen_t size = sizeof address;
+  const bool bound = fd >= 0 && ::bind(fd, reinterpret_cast<sockaddr*>(&address), size) == 0 && ::listen(fd, 1) == 0 &&
+                     ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0;
+  const int problem = errno;
+  if (fd >= 0) ::close(fd);
+  if (bound) return ntohs(address.sin_port);
+  return fail(ErrorKind::kEnvironment, "port 127.0.0.1:" + std::to_string(wanted) + " cannot be used for the gateway",
+              problem == EADDRINUSE ? "another program listens there" : std::strerror(problem),
+              "end that program (ss -ltnp), or leave --gateway-port out: a free port is then chosen");
+}
+
+Result<std::string> build_harness_image(ProcessRunner& runner, const Tools& tools, const HarnessBuild& build,
+                                        const std::atomic<bool>& stop) {
+  ProcessSpec spec;
+  spec.argv = {build.share + "/scripts/build-image", build.build_dir};
+  spec.env = {{"DOCKER", tools.docker}};
+  spec.timeout_ms = kBuildMs;
+  const Result<ProcessResult> done =
+      run_checked(runner, spec, stop, "scripts/build-image", "build the project first: make build");
+  if (!done) return tl::unexpected<Error>(done.error());
+  std::string name = done->out.substr(0, done->out.find_first_of("\r\n"));
+  if (!name.empty()) return name;
+  return fail(ErrorKind::kInternal, "scripts/build-image printed no image name");
+}
+
+}  // namespace hopcheck::mesh
