@@ -53,9 +53,12 @@ std::string find_share(const std::string& executable) {
 int usage_error(const CLI::App& cli, const std::string& what, int argc, char** argv) {
   std::string fix = "see hopcheck --help";
   std::vector<std::string> verbs;
-  for (const CLI::App* verb : cli.get_subcommands([](const CLI::App*) { return true; })) verbs.push_back(verb->get_name());
   const std::string first = argc > 1 ? argv[1] : "";
-  const CLI::App* verb = cli.get_subcommand_no_throw(first);
+  const CLI::App* verb = nullptr;
+  for (const CLI::App* known : cli.get_subcommands([](const CLI::App*) { return true; })) {
+    verbs.push_back(known->get_name());
+    if (known->get_name() == first) verb = known;
+  }
   if (verb == nullptr && !first.empty()) {
     if (const auto near = nearest(first, verbs)) fix = fmt::format("did you mean `hopcheck {}`?", *near);
   } else if (verb != nullptr) {

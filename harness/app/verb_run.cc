@@ -111,7 +111,7 @@ struct Ran {
 };
 
 // Deploys, drives, judges, releases. The environment is released whatever happened, unless it is to be kept.
-Ran run_on(KindEnvironment& environment, const RunVerb& verb, const RunRequest& request, const store::RunDirectory& directory,
+Ran run_on(KindEnvironment& environment, const RunVerb& verb, const RunRequest& request, store::RunDirectory& directory,
            const RunIdentity& identity, PhaseLog& log, const config::SearchPath& search, Context& context) {
   Ran out;
   SessionInput input;
@@ -206,7 +206,7 @@ Result<int> run_verb(const RunVerb& verb, Context& context) {
     return made;
   }();
   if (auto ready = KindEnvironment::preflight(verb.options, context); !ready) return tl::unexpected(ready.error());
-  const auto directory = make_directory(verb, *request, identity);
+  auto directory = make_directory(verb, *request, identity);
   if (!directory) return tl::unexpected(directory.error());
   auto environment = KindEnvironment::open(verb.options, {identity.run_id, directory->file("logs")}, context);
   if (!environment) return tl::unexpected(environment.error());

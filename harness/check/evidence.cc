@@ -111,7 +111,10 @@ class Rules {
 
   void control() {
     const ControlFact& control = input_.environment.control;
-    if (!control.before_sent && !control.after_sent) return;
+    if (!control.before_sent && !control.after_sent) {
+      add("HOP0107", {}, "a control span that proves the pipeline", "no span of any request, and no positive control was sent", {});
+      return;
+    }
     if (control.before_arrived && control.after_arrived) return;
     Subject subject;
     subject.object = "Collector -> backend";

@@ -156,7 +156,10 @@ Result<JudgeResult> judge(const JudgeInput& input) {
   for (Prepared& item : prepared) {
     item.judge->run(attribution);
     compose(*item.judge, input, attribution);
-    any_lost = any_lost || item.judge->result().requests_by_class[static_cast<size_t>(RequestClass::kLost)] > 0;
+    // Absence needs the positive control: requests without spans, or a sampled scenario of which nothing at all was seen.
+    const CountBy<RequestClass>& classes = item.judge->result().requests_by_class;
+    any_lost = any_lost || classes[static_cast<size_t>(RequestClass::kLost)] > 0 ||
+               (classes[static_cast<size_t>(RequestClass::kUnsampled)] > 0 && item.judge->judged() == 0);
   }
   for (Prepared& item : prepared) finish_scenario(input, item, out);
   count_classes(input, attribution, out);
