@@ -3,10 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/strand.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/buffers_range.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -24,6 +24,10 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using asio::ip::tcp;
+// With the concrete executor: one thread runs each loop, so no strand and no type erasure is needed.
+using Executor = asio::io_context::executor_type;
+using Socket = asio::basic_stream_socket<tcp, Executor>;
+using Timer = asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
 using ErrorCode = boost::system::error_code;
 using std::chrono::milliseconds;
 using SteadyClock = std::chrono::steady_clock;
@@ -70,7 +74,7 @@ std::string_view view(beast::string_view text) { return {text.data(), text.size(
 
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(tcp::socket socket, Connections& shared)
+  Connection(Socket socket, Connections& shared)
       : socket_(std::move(socket)), timer_(socket_.get_executor()), shared_(shared),
         buffer_(shared.limits.max_header_bytes + kReadSize) {
     ErrorCode ignored;
@@ -122,8 +126,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     accounted_ = body_bytes;
   }
 
-  tcp::socket socket_;
-  asio::steady_timer timer_;
+  Socket socket_;
+  Timer timer_;
   Connections& shared_;
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<GrowingBody>> parser_;
@@ -360,13 +364,14 @@ bool Connections::wait_until_empty(int64_t timeout_ms) {
 
 void serve_connection(asio::io_context& loop, int descriptor, bool is_v6, Connections& shared) {
   ErrorCode error;
-  tcp::socket socket(asio::make_strand(loop));
+  Socket socket(loop);
   socket.assign(is_v6 ? tcp::v6() : tcp::v4(), descriptor, error);
   if (error) {
     ::close(descriptor);
     return;
   }
-  std::make_shared<Connection>(std::move(socket), shared)->start();
+  const auto connection = std::make_shared<Connection>(std::move(socket), shared);
+  asio::post(loop, [connection] { connection->start(); });
 }
 
 }  // namespace hopcheck::sink

@@ -1,5 +1,6 @@
 #include "sink/http_server.h"
 
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
@@ -8,9 +9,10 @@
 
 #include <charconv>
 #include <chrono>
+#include <deque>
 #include <optional>
 #include <thread>
-#include <vector>
+
 
 #include "sink/http_connection.h"
 
@@ -49,11 +51,14 @@ std::string to_text(const tcp::endpoint& endpoint) {
 class AsioServer : public HttpServer {
  public:
   AsioServer(Service& service, const HttpLimits& limits, std::function<void(const std::string&)> log)
-      : connections_(service, limits), log_(std::move(log)), acceptor_(loop_), pause_(loop_) {}
+      : connections_(service, limits), log_(std::move(log)), workers_(static_cast<size_t>(limits.threads)),
+        acceptor_(workers_.front().loop), pause_(workers_.front().loop) {}
   ~AsioServer() override {
     drain(0);
-    loop_.stop();
-    for (std::thread& thread : threads_) thread.join();
+    for (Worker& worker : workers_) worker.loop.stop();
+    for (Worker& worker : workers_) {
+      if (worker.thread.joinable()) worker.thread.join();
+    }
   }
 
   Result<void> open(const std::string& address);
@@ -62,16 +67,22 @@ class AsioServer : public HttpServer {
   void drain(int64_t grace_ms) override;
 
  private:
+  // One loop per thread; a connection stays on its loop. The first one accepts too.
+  struct Worker {
+    asio::io_context loop{1};
+    asio::executor_work_guard<asio::io_context::executor_type> work{loop.get_executor()};
+    std::thread thread;
+  };
   void accept();
   void pause_accepting();
 
   Connections connections_;
   std::function<void(const std::string&)> log_;
-  asio::io_context loop_;
+  std::deque<Worker> workers_;
+  size_t next_worker_ = 0;
   tcp::acceptor acceptor_;
   asio::steady_timer pause_;
   tcp::endpoint endpoint_;
-  std::vector<std::thread> threads_;
   bool complained_ = false;  // about accepting, once per spell
 };
 
@@ -93,7 +104,7 @@ Result<void> AsioServer::open(const std::string& address) {
                 taken ? "stop the program that listens there, or choose another port (0: any free one)" : "");
   }
   accept();
-  for (int i = 0; i < connections_.limits.threads; ++i) threads_.emplace_back([this] { loop_.run(); });
+  for (Worker& worker : workers_) worker.thread = std::thread([&worker] { worker.loop.run(); });
   return {};
 }
 
@@ -110,7 +121,7 @@ void AsioServer::accept() {
     ErrorCode ignored;
     const bool is_v6 = socket.local_endpoint(ignored).address().is_v6();
     const int descriptor = socket.release(ignored);
-    if (!ignored) serve_connection(loop_, descriptor, is_v6, connections_);
+    if (!ignored) serve_connection(workers_[next_worker_++ % workers_.size()].loop, descriptor, is_v6, connections_);
     accept();
   });
 }
@@ -124,12 +135,11 @@ void AsioServer::pause_accepting() {
 
 void AsioServer::drain(int64_t grace_ms) {
   connections_.draining = true;
-  asio::post(loop_, [this] {
+  asio::post(workers_.front().loop, [this] {
     ErrorCode ignored;
     acceptor_.close(ignored);
     pause_.cancel();
   });
-  if (threads_.empty()) return;  // it never ran
   connections_.close(Connections::Close::kWhenIdle);
   if (connections_.wait_until_empty(grace_ms)) return;
   connections_.close(Connections::Close::kNow);
