@@ -26,6 +26,7 @@ constexpr int64_t kSpin = 200'000;            // a timer may wake this late; the
 constexpr int64_t kTick = 10 * kMilli;        // how finely deadlines and the stop flag are watched
 constexpr int64_t kStopGrace = 2000 * kMilli;  // for requests in flight
 constexpr int64_t kOpenAhead = 2000 * kMilli;  // longest wait for the first connections
+constexpr size_t kOpenAtOnce = 4;  // some servers' accept queues hold five, and a full one costs a second
 constexpr int kConnectAttempts = 2;
 
 int64_t now_nanos() { return system_clock().monotonic_nanos(); }
@@ -114,10 +115,13 @@ DriveStats Drive::run() {
 void Drive::open_ahead() {
   const double wanted = std::min({static_cast<double>(plan_.max_in_flight), std::floor(plan_.rate * 0.2) + 4,
                                   static_cast<double>(plan_.count)});
-  for (int i = 0; i < static_cast<int>(wanted); ++i) open(Lane::State::kOpening, Request{});
+  int left = static_cast<int>(wanted);
   const int64_t deadline = now_nanos() + kOpenAhead;
-  while (opening_ > 0 && now_nanos() < deadline && !stop_) io_.run_one_for(std::chrono::nanoseconds(kTick));
-  io_.restart();  // it stops itself when nothing is left to wait for
+  while ((left > 0 || opening_ > 0) && now_nanos() < deadline && !stop_) {
+    for (; left > 0 && opening_ < kOpenAtOnce; --left) open(Lane::State::kOpening, Request{});
+    io_.run_one_for(std::chrono::nanoseconds(kTick));
+    io_.restart();  // it stops itself when nothing is left to wait for
+  }
 }
 
 void Drive::loop() {

@@ -44,8 +44,6 @@ Read read_everywhere(std::string_view bytes, Body body = Body::kExpected) {
   return whole;
 }
 
-const Read kBad{State::kBad, 0, false};
-
 TEST(ResponseReader, ReadsEveryFraming) {
   EXPECT_EQ(read_everywhere("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"), (Read{State::kDone, 200, true}));
   EXPECT_EQ(read_everywhere("HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nT: v\r\n\r\n"),
