@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "load/address_ring.h"
 #include "load/connection.h"
 #include "load/target.h"
 #include "plan/intent.h"
@@ -37,7 +38,7 @@ class Drive {
   Drive(const LoadPlan& plan, Target target, std::vector<Address> addresses, const OutcomeSink& sink,
         const std::atomic<bool>& stop)
       : plan_(plan), target_(std::move(target)), addresses_(std::move(addresses)), sink_(sink), stop_(stop),
-        cipher_(plan.tag), due_timer_(io_), tick_timer_(io_) {}
+        cipher_(plan.tag), due_timer_(io_), tick_timer_(io_), ring_(addresses_.size()) {}
 
   DriveStats run();
 
@@ -52,6 +53,7 @@ class Drive {
   struct Lane {
     std::unique_ptr<Connection> connection;
     enum class State { kOpening, kIdle, kConnecting, kWaiting } state = State::kOpening;
+    size_t address = 0;    // index into addresses_
     Request request;       // of kConnecting and kWaiting
     int64_t deadline = 0;  // monotonic
   };
@@ -87,7 +89,7 @@ class Drive {
   std::map<uint64_t, Lane> lanes_;  // after io_: connections close before it goes
   std::deque<uint64_t> idle_;       // taken in turn, so that all stay in use and all addresses get their share
   uint64_t next_lane_ = 0;
-  size_t next_address_ = 0;
+  AddressRing ring_;
   int in_flight_ = 0;  // lanes that have a request
   size_t opening_ = 0;
 
@@ -222,7 +224,8 @@ void Drive::open(Lane::State state, Request request) {
     ++in_flight_;
   }
   lane.request = std::move(request);
-  lane.connection->connect(addresses_[next_address_++ % addresses_.size()]);
+  lane.address = ring_.next();
+  lane.connection->connect(addresses_[lane.address]);
 }
 
 void Drive::on_event(uint64_t id, Connection::Event event) {
@@ -250,6 +253,7 @@ void Drive::on_event(uint64_t id, Connection::Event event) {
 
 void Drive::on_connected(uint64_t id, Lane& lane) {
   ++stats_.connections;
+  ring_.connected(lane.address);
   if (lane.state == Lane::State::kOpening) {
     --opening_;
     lane.state = Lane::State::kIdle;
@@ -267,6 +271,7 @@ void Drive::on_connected(uint64_t id, Lane& lane) {
 
 void Drive::on_connect_failed(uint64_t id, Lane& lane) {
   ++stats_.connect_failures;
+  ring_.refused(lane.address);
   if (stats_.connect_error.empty()) stats_.connect_error = lane.connection->error();
   if (lane.state == Lane::State::kOpening || lane.request.attempts >= kConnectAttempts) {
     if (lane.state != Lane::State::kOpening) finish(lane.request, OutcomeKind::kUnsent, 0);
