@@ -210,6 +210,11 @@ Result<Images> load_images(const std::string& default_file, const std::string& o
     if (!merged) return tl::unexpected<Error>(merged.error());
   }
   for (const auto& [role, reference] : role_overrides) {
+    if (role == "pilot" || role == "proxyv2" || role == "istio") {
+      return fail(ErrorKind::kUsage, "--image " + role + "=... cannot be used",
+                  "Istio's images go together with its istioctl",
+                  "add a version to spec.istio.versions of an images file: --images FILE");
+    }
     if (role == "node") {
       images.node = reference;
     } else if (role == "collector") {

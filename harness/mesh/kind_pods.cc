@@ -172,7 +172,7 @@ Result<run::SinkStatus> KindProvider::sink_status() {
   if (!in.is_object())
     return fail(ErrorKind::kEvidence, "the sink's status is not JSON", printable(body->substr(0, 100)));
   run::SinkStatus status;
-  status.capture_bytes = count(in, "captureBytes");
+  status.capture_bytes = count(in, "capture_bytes");
   status.requests = count(in, "requests");
   status.spans = count(in, "spans");
   status.refused = count(in, "refused");

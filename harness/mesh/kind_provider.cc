@@ -104,6 +104,17 @@ Result<std::unique_ptr<KindProvider>> KindProvider::open(KindOptions options, co
   return provider;
 }
 
+std::unique_ptr<KindProvider> KindProvider::assemble(KindOptions options, Parts parts) {
+  std::unique_ptr<KindProvider> provider(new KindProvider(std::move(options)));
+  provider->runner_ = std::move(parts.runner);
+  provider->client_ = std::move(parts.client);
+  provider->record_ = std::move(parts.record);
+  provider->tokens_ = std::move(parts.tokens);
+  provider->dir_ = provider->options_.state_dir + "/" + provider->record_.id;
+  provider->opened_ = true;
+  return provider;
+}
+
 std::vector<std::string> KindProvider::capabilities() const { return kind_capabilities(); }
 
 std::vector<std::string> kind_capabilities() {

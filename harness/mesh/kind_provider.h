@@ -55,6 +55,14 @@ class KindProvider final : public run::Provider {
   // A new environment (nothing is made yet), or with open() a standing one, which must exist and answer.
   static Result<std::unique_ptr<KindProvider>> create(KindOptions options, const std::atomic<bool>& stop);
   static Result<std::unique_ptr<KindProvider>> open(KindOptions options, const std::atomic<bool>& stop);
+  // From parts, as tests do: an environment that is up already, with fakes behind it.
+  struct Parts {
+    std::unique_ptr<ProcessRunner> runner;
+    std::unique_ptr<KubeClient> client;
+    EnvRecord record;
+    EnvTokens tokens;
+  };
+  static std::unique_ptr<KindProvider> assemble(KindOptions options, Parts parts);
   ~KindProvider() override;
 
   std::string name() const override { return "kind"; }

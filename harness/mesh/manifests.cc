@@ -60,8 +60,9 @@ bool without_sidecar(const run::TopologyInstance& instance, const Service& servi
   return !service.meshed;
 }
 
-std::map<std::string, std::string> pod_labels(const ManifestContext& context, const run::TopologyInstance& instance,
-                                              const Service& service, const Workload& workload) {
+// Of the Deployment and of its pods; the pods' selector is hopcheck.dev/workload.
+std::map<std::string, std::string> workload_labels(const ManifestContext& context, const Service& service,
+                                                   const Workload& workload) {
   std::map<std::string, std::string> labels = service.labels;
   for (const auto& [key, value] : workload.labels) labels[key] = value;
   if (!workload.version.empty()) labels.emplace("version", workload.version);
@@ -69,7 +70,6 @@ std::map<std::string, std::string> pod_labels(const ManifestContext& context, co
   labels["hopcheck.dev/service"] = service.name;
   labels["hopcheck.dev/workload"] = workload.name;
   labels["hopcheck.dev/meshed"] = service.meshed ? "true" : "false";
-  if (without_sidecar(instance, service)) labels["sidecar.istio.io/inject"] = "false";
   return labels;
 }
 
@@ -89,12 +89,15 @@ Part workload_part(const ManifestContext& context, const run::TopologyInstance& 
                    const Workload& workload) {
   const auto role = service.image_role.empty() ? context.roles.end() : context.roles.find(role_of(service, workload));
   const bool stock = role != context.roles.end();
+  const std::map<std::string, std::string> object_labels = workload_labels(context, service, workload);
+  std::map<std::string, std::string> pod_labels = object_labels;
+  if (without_sidecar(instance, service)) pod_labels["sidecar.istio.io/inject"] = "false";
   return {stock ? "demo/stock.yaml" : "demo/workload.yaml",
           {{"namespace", yaml_quoted(instance.topology.ns)},
            {"service", service.name},
            {"workload", workload.name},
-           {"labels", flow_map(pod_labels(context, instance, service, workload))},
-           {"object_labels", flow_map({{"hopcheck.dev/run", context.env}, {"hopcheck.dev/service", service.name}})},
+           {"labels", flow_map(pod_labels)},
+           {"object_labels", flow_map(object_labels)},
            {"annotations", flow_map(pod_annotations(instance, service))},
            {"account", yaml_quoted(service.service_account.empty() ? "default" : service.service_account)},
            {"harness_image", context.harness_image},

@@ -1,0 +1,163 @@
+// What is applied to the cluster, against golden files in fixtures/golden/kind. HOPCHECK_UPDATE_GOLDEN=1 rewrites them.
+#include "mesh/manifests.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+namespace hopcheck::mesh {
+namespace {
+
+ManifestContext context() {
+  ManifestContext out;
+  out.share = ".";
+  out.env = "0a1b2c3d";
+  out.run = "feed0001";
+  out.harness_image = "hopcheck/harness:1234";
+  out.collector_image = "otel/collector:1";
+  out.backend_token = "backend-secret";
+  out.control_token = "control-secret";
+  return out;
+}
+
+Service service(const std::string& name, const std::string& app) {
+  Service out;
+  out.name = name;
+  out.ns = "shop";
+  out.labels = {{"app", app}};
+  out.ports = {{"http", "", 8080, 8080}};
+  out.workloads = {{name + "-dep", "v1", {}}};
+  return out;
+}
+
+run::TopologyInstance instance() {
+  run::TopologyInstance out;
+  out.topology.name = "shop";
+  out.topology.ns = "shop";
+  out.topology.host = "shop.hopcheck.test";
+  out.topology.entry = "frontend";
+  Service frontend = service("frontend", "frontend");
+  frontend.ports[0] = {"http", "http", 80, 8080};
+  frontend.service_account = "shop-frontend";
+  Service reviews = service("reviews", "reviews");
+  reviews.image_role = "bookinfo-reviews";
+  reviews.workloads = {{"reviews-v1", "v1", {}}, {"reviews-v2", "v2", {{"tier", "two"}}}};
+  Service outside = service("outside", "outside");
+  outside.meshed = false;
+  out.topology.services = {frontend, reviews, outside};
+  return out;
+}
+
+std::string text_of(const std::vector<KubeObject>& objects) {
+  std::string out;
+  for (const KubeObject& object : objects) out += "---\n" + object.body;
+  return out;
+}
+
+void expect_golden(const std::string& name, const std::string& actual) {
+  const std::string path = "fixtures/golden/kind/" + name;
+  if (std::getenv("HOPCHECK_UPDATE_GOLDEN") != nullptr) std::ofstream(path) << actual;
+  std::ifstream in(path);
+  std::stringstream golden;
+  golden << in.rdbuf();
+  EXPECT_EQ(actual, golden.str()) << path << " (HOPCHECK_UPDATE_GOLDEN=1 rewrites it)";
+}
+
+std::string without_head(const std::string& text) { return text.substr(text.find_first_not_of('\n')); }
+
+TEST(Manifests, InstanceThroughTheGateway) {
+  const Result<InstanceManifest> manifest = instance_manifest(context(), instance(), "kind: Topology\nspec: {}\n");
+  ASSERT_TRUE(manifest.has_value()) << to_text(manifest.error());
+  expect_golden("instance.yaml", text_of(manifest->base) + text_of(manifest->routing) + text_of(manifest->workloads));
+  EXPECT_EQ(manifest->base[0].kind, "Namespace") << "the injection label is there before any pod";
+}
+
+TEST(Manifests, VariantsShowInLabelsAndAnnotations) {
+  run::TopologyInstance variant = instance();
+  variant.direct_entry = true;
+  variant.without_sidecar = {"reviews"};
+  variant.app_export_through_sidecar = true;
+  variant.mesh_client = true;
+  ManifestContext with_role = context();
+  with_role.roles = {{"bookinfo-reviews-v2", "stock/reviews-v2:1"}};
+  const Result<InstanceManifest> manifest = instance_manifest(with_role, variant, "kind: Topology\n");
+  ASSERT_TRUE(manifest.has_value()) << to_text(manifest.error());
+  expect_golden("instance-variants.yaml", text_of(manifest->workloads));
+}
+
+TEST(Manifests, Platform) {
+  std::string all;
+  for (const auto& part : {collector_manifest(context()), sink_manifest(context()),
+                           loadgen_manifest(context(), "hopcheck-system", false)}) {
+    ASSERT_TRUE(part.has_value()) << to_text(part.error());
+    all += text_of(*part);
+  }
+  expect_golden("platform.yaml", all);
+}
+
+TEST(Manifests, TelemetryLeavesTheFieldOutWhenAsked) {
+  const auto with = telemetry_manifest(context(), Transport::kGrpc, 12.5);
+  ASSERT_TRUE(with.has_value());
+  EXPECT_NE((*with)[0].body.find("otel-tracing"), std::string::npos);
+  EXPECT_NE((*with)[0].body.find("\n    randomSamplingPercentage: 12.5\n"), std::string::npos) << (*with)[0].body;
+  const auto without = telemetry_manifest(context(), Transport::kHttp, std::nullopt);
+  ASSERT_TRUE(without.has_value());
+  EXPECT_NE((*without)[0].body.find("otel-http"), std::string::npos);
+  EXPECT_EQ((*without)[0].body.find("randomSamplingPercentage"), std::string::npos);
+}
+
+TEST(Manifests, OperatorAndCluster) {
+  run::EnvironmentState state;
+  const IstioVersion istio{"1.30.4-dev", "1.30.4-dev", "hub.test/istio", "", ""};
+  const Result<std::string> text = istio_operator(".", istio, state);
+  ASSERT_TRUE(text.has_value()) << to_text(text.error());
+  expect_golden("istio-operator.yaml", without_head(*text));
+  state.gateway_spawn = false;
+  state.naming = NamingMode::kOtelSemanticConventions;
+  const Result<std::string> enriched = istio_operator(".", istio, state);
+  ASSERT_TRUE(enriched.has_value());
+  EXPECT_NE(enriched->find("PILOT_SPAWN_UPSTREAM_SPAN_FOR_GATEWAY: \"false\""), std::string::npos);
+  EXPECT_NE(enriched->find("serviceAttributeEnrichment: OTEL_SEMANTIC_CONVENTIONS"), std::string::npos);
+  EXPECT_NE(enriched->find("tracingServiceName: APP_LABEL_AND_NAMESPACE"), std::string::npos);
+  const Result<std::string> cluster = kind_config(".", 31234, "/state/envs/x/owner.json");
+  ASSERT_TRUE(cluster.has_value());
+  expect_golden("cluster.yaml", *cluster);
+}
+
+TEST(Manifests, EveryObjectCarriesTheRunLabel) {
+  const Result<InstanceManifest> manifest = instance_manifest(context(), instance(), "kind: Topology\n");
+  ASSERT_TRUE(manifest.has_value());
+  for (const auto* wave : {&manifest->base, &manifest->routing, &manifest->workloads}) {
+    for (const KubeObject& object : *wave) {
+      const std::string head = object.body.substr(0, object.body.find("spec:"));
+      EXPECT_NE(head.find("hopcheck.dev/run"), std::string::npos) << object.kind << " " << object.name;
+    }
+  }
+}
+
+TEST(Manifests, KeysAndRoles) {
+  run::TopologyInstance a = instance(), b = instance();
+  b.mesh_client = true;
+  EXPECT_EQ(instance_key(a, "t"), instance_key(b, "t")) << "a load agent can be added later";
+  b.direct_entry = true;
+  EXPECT_NE(instance_key(a, "t"), instance_key(b, "t"));
+  EXPECT_NE(instance_key(a, "t"), instance_key(a, "u"));
+  const Service& reviews = a.topology.services[1];
+  EXPECT_EQ(role_of(reviews, reviews.workloads[1]), "bookinfo-reviews-v2");
+  Service ratings = service("ratings", "ratings");
+  ratings.image_role = "bookinfo-ratings";
+  EXPECT_EQ(role_of(ratings, ratings.workloads[0]), "bookinfo-ratings");
+  EXPECT_EQ(gateway_host(a.topology), "shop.hopcheck.test");
+}
+
+TEST(Manifests, MissingTemplatesAndEntriesAreErrors) {
+  EXPECT_EQ(read_template("/nonexistent", "cluster.yaml").error().kind, ErrorKind::kEnvironment);
+  run::TopologyInstance broken = instance();
+  broken.topology.entry = "nobody";
+  EXPECT_EQ(instance_manifest(context(), broken, "").error().kind, ErrorKind::kUsage);
+}
+
+}  // namespace
+}  // namespace hopcheck::mesh
