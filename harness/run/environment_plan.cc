@@ -27,7 +27,9 @@ std::string suffix_of(const TopologyInstance& instance) {
   return suffix;
 }
 
-bool same_group(const EnvironmentState& a, const SpecEnvironment& b) { return a.transport == b.transport && a.sampling == b.sampling; }
+bool same_group(const EnvironmentState& a, const SpecEnvironment& b) {
+  return a.transport == b.transport && a.sampling == b.sampling && a.naming == b.naming && a.gateway_spawn == b.gateway_spawn;
+}
 
 class Planner {
  public:

@@ -1,0 +1,106 @@
+// Derived counts of facts section 7, computed from topology × profile × entry, never written in scenarios.
+#include "plan/expand.h"
+
+#include <gtest/gtest.h>
+
+#include "config/load.h"
+#include "plan/naming.h"
+
+namespace hopcheck::plan {
+namespace {
+
+const std::string kRoot = HOPCHECK_SOURCE_DIR;
+
+class ExpandTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto profiles = config::load_profiles({kRoot});
+    ASSERT_TRUE(profiles);
+    profiles_ = std::move(*profiles);
+  }
+  Scenario scenario(const std::string& path) const {
+    auto loaded = config::load_scenario(kRoot + "/" + path, {kRoot});
+    EXPECT_TRUE(loaded) << config::to_text(loaded.error());
+    return loaded ? *loaded : Scenario{};
+  }
+  std::vector<std::pair<size_t, size_t>> counts(const Scenario& s, const std::string& profile) const {  // mesh, all; by variant
+    ProfileBinding binding;
+    for (const MeshProfile& p : profiles_) {
+      if (p.name == profile) binding.fallback = &p;
+    }
+    const auto expansion = expand(s, binding);
+    EXPECT_TRUE(expansion);
+    std::vector<std::pair<size_t, size_t>> out;
+    for (const ExpectedTree& tree : expansion->trees) {
+      size_t mesh = 0;
+      for (const ExpectedSpan& span : tree.spans) mesh += span.role != ProxyRole::kNone ? 1 : 0;
+      out.emplace_back(mesh, tree.spans.size());
+    }
+    return out;
+  }
+  std::vector<MeshProfile> profiles_;
+};
+
+using Counts = std::vector<std::pair<size_t, size_t>>;
+
+TEST_F(ExpandTest, CheckoutByEntry) {
+  for (const char* profile : {"istio-1.30", "istio-1.31"}) {
+    EXPECT_EQ(counts(scenario("scenarios/core/checkout-gateway.yaml"), profile), (Counts{{7, 12}}));
+    EXPECT_EQ(counts(scenario("scenarios/core/checkout-mesh.yaml"), profile), (Counts{{6, 11}}));
+    EXPECT_EQ(counts(scenario("scenarios/core/checkout-unmeshed.yaml"), profile), (Counts{{5, 10}}));
+    EXPECT_EQ(counts(scenario("scenarios/core/checkout-direct.yaml"), profile), (Counts{{4, 9}}));
+  }
+}
+
+TEST_F(ExpandTest, GatewaySpawnOffIsOneSpanWhereTheVersionHasIt) {
+  Scenario s = scenario("scenarios/core/checkout-gateway.yaml");
+  s.environment.gateway_spawn = false;
+  EXPECT_EQ(counts(s, "istio-1.30"), (Counts{{6, 11}}));
+  EXPECT_EQ(counts(s, "istio-1.31"), (Counts{{7, 12}}));  // always spawns
+}
+
+TEST_F(ExpandTest, BookinfoByReviewsVersion) {
+  // gateway 2 + 5, and 2 more with ratings
+  EXPECT_EQ(counts(scenario("scenarios/core/bookinfo-gateway.yaml"), "istio-1.30"), (Counts{{7, 7}, {9, 9}, {9, 9}}));
+}
+
+TEST_F(ExpandTest, DeclaredRetriesAndCalls) {
+  Scenario s = scenario("scenarios/core/checkout-gateway.yaml");
+  Fault retry;
+  retry.kind = Fault::Kind::kRetry;
+  retry.at = "frontend";
+  retry.times = 2;
+  s.faults = {retry};
+  EXPECT_EQ(counts(s, "istio-1.30")[0].first, 11u);  // facts 9: 3 × 11
+  s.faults[0].at = "payments";
+  EXPECT_EQ(counts(s, "istio-1.30")[0].first, 9u);   // one CLIENT, three SERVER
+  s.faults[0].kind = Fault::Kind::kCallTwice;
+  s.faults[0].at = "checkout";
+  EXPECT_EQ(counts(s, "istio-1.30")[0].first, 9u);
+}
+
+TEST_F(ExpandTest, NamesFollowTheMode) {
+  const auto topology = config::load_topology("shop", "", {kRoot});
+  ASSERT_TRUE(topology);
+  const Service& frontend = topology->services[static_cast<size_t>(topology->find("frontend"))];
+  const auto& naming = profiles_[0].naming;
+  const auto name = [&](NamingMode mode) { return proxy_service_name(naming.at(mode), frontend, frontend.workloads[0]); };
+  EXPECT_EQ(name(NamingMode::kAppLabelAndNamespace), "frontend-app.shop");
+  EXPECT_EQ(name(NamingMode::kCanonicalNameOnly), "frontend-canon");
+  EXPECT_EQ(name(NamingMode::kCanonicalNameAndNamespace), "frontend-canon.shop");
+  EXPECT_EQ(name(NamingMode::kOtelSemanticConventions), "frontend-k8s");
+}
+
+TEST_F(ExpandTest, ProfileByExactMinorElseTheNearestLower) {
+  std::string note;
+  EXPECT_EQ(choose_profile(profiles_, "1.31.2-vendor.4", note)->name, "istio-1.31");
+  EXPECT_EQ(note, "");
+  EXPECT_EQ(choose_profile(profiles_, "1.35.0", note)->name, "istio-1.31");
+  EXPECT_NE(note, "");
+  EXPECT_EQ(choose_profile(profiles_, "1.12.0", note), nullptr);
+  EXPECT_EQ(envoy_minor_of("0ebf/1.38.3/Modified/RELEASE/BoringSSL"), "1.38");
+  EXPECT_EQ(envoy_minor_of("nonsense"), "");
+}
+
+}  // namespace
+}  // namespace hopcheck::plan
