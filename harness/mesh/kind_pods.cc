@@ -1,5 +1,7 @@
 // Talking to pods through the API server's proxy: sink, load agents, demo switches, Collector.
+#include <chrono>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "base/text.h"
 #include "mesh/kind_provider.h"
@@ -14,6 +16,8 @@ constexpr uint16_t kSinkControlPort = 8080;
 constexpr uint16_t kAgentPort = 9902;
 constexpr uint16_t kSwitchPort = 9901;
 constexpr uint16_t kOtlpHttpPort = 4318;
+constexpr int kAgentTries = 20;
+constexpr int kAgentRetryMs = 250;
 constexpr const char* kSystem = "hopcheck-system";
 
 uint64_t count(const json& object, const char* key) {
@@ -113,10 +117,23 @@ Result<run::DriveTarget> KindProvider::target(Entry entry, const run::TopologyIn
 
 Result<void> KindProvider::agent_start(const std::string& agent, const LoadPlan& plan) {
   const PodTarget target{agent.substr(0, agent.find('/')), "app=loadgen", kAgentPort};
-  const Result<std::string> started =
-      call_ok(target, {"POST", "/drive", plan::to_json(plan)}, "starting load agent " + agent);
-  if (!started) return tl::unexpected<Error>(started.error());
-  return {};
+  const std::string body = plan::to_json(plan);
+  for (int i = 0; i < kAgentTries; ++i) {
+    const Result<KubeResponse> response = call_pod(target, {"POST", "/drive", body});
+    if (!response) return with_context(response.error(), "starting load agent " + agent);
+    if (response->status / 100 == 2) return {};
+    if (response->status != 409) {
+      return fail(ErrorKind::kEnvironment,
+                  "starting load agent " + agent + ": HTTP " + std::to_string(response->status),
+                  kube_message(response->body));
+    }
+    // The drive of a run that died: it ends within two seconds of being told.
+    const Result<KubeResponse> stopped = call_pod(target, {"POST", "/stop", ""});
+    if (!stopped) return with_context(stopped.error(), "stopping load agent " + agent);
+    std::this_thread::sleep_for(std::chrono::milliseconds(kAgentRetryMs));
+  }
+  return fail(ErrorKind::kEnvironment, "load agent " + agent + " still drives an earlier run", "it did not stop",
+              "kubectl -n " + target.ns + " rollout restart deployment loadgen");
 }
 
 Result<run::AgentProgress> KindProvider::agent_poll(const std::string& agent, uint64_t first_n, uint64_t from) {

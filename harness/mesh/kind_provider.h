@@ -112,6 +112,7 @@ class KindProvider final : public run::Provider {
   Result<void> wait_crds(const std::atomic<bool>& stop);
   Result<void> wait_webhook(const std::atomic<bool>& stop);
   Result<void> wait_routes(const std::vector<std::string>& hosts, const std::atomic<bool>& stop);
+  Result<void> wait_sink_path(const std::atomic<bool>& stop);
   Result<void> wait_all(const std::vector<KubeObject>& objects, const std::atomic<bool>& stop);
   Result<void> provide_role_images(const run::EnvironmentState& state, const std::atomic<bool>& stop);
   Result<void> load_roles(const std::atomic<bool>& stop);

@@ -98,6 +98,8 @@ TEST_F(KindProviderTest, AgentsAreDrivenThroughTheApiProxyWithTheToken) {
   ASSERT_TRUE(provider_->agent_start("shop/loadgen", plan).has_value());
   EXPECT_EQ(last().body, plan::to_json(plan));
   EXPECT_EQ(last().headers[0], (std::pair<std::string, std::string>{"X-Hopcheck-Token", "control"}));
+  kube_->on("POST", "/api/v1/namespaces/shop/pods/loadgen-1:9902/proxy/drive", 400, R"({"error":"bad plan"})");
+  EXPECT_FALSE(provider_->agent_start("shop/loadgen", plan).has_value());
   kube_->on("GET", "/api/v1/namespaces/shop/pods/loadgen-1:9902/proxy/outcomes?first_n=100&from=1", 200,
             plan::outcomes_to_json({{101, 1, 2, 3, OutcomeKind::kOk, 200}}, true));
   const auto progress = provider_->agent_poll("shop/loadgen", 100, 1);
@@ -213,7 +215,8 @@ TEST_F(KindProviderTest, DescriptionReadsTheCluster) {
       "GET", "/apis/telemetry.istio.io/v1/telemetries", 200,
       R"({"items":[{"metadata":{"namespace":"istio-system","name":"mesh-default"},)"
       R"("spec":{"tracing":[{"providers":[{"name":"otel-tracing"}],"randomSamplingPercentage":100}]}},)"
-      R"({"metadata":{"namespace":"shop","name":"own"},"spec":{"tracing":[{"providers":[{"name":"otel-http"}]}]}},{"metadata":{"namespace":"x","name":"logs"},"spec":{}}]})");
+      R"({"metadata":{"namespace":"shop","name":"own"},"spec":{"tracing":[{"providers":[{"name":"otel-http"}]}]}},)"
+      R"({"metadata":{"namespace":"x","name":"logs"},"spec":{}}]})");
   Environment environment;
   ASSERT_TRUE(provider_->describe(environment).has_value());
   EXPECT_EQ(environment.kubernetes, "v1.34.4");

@@ -177,6 +177,43 @@ Result<void> KindProvider::wait_all(const std::vector<KubeObject>& objects, cons
   return wait_deployments(*client_, names, scaled_ms(kReadyMs), stop);
 }
 
+// A ready pod is not yet a reachable Service: until kube-proxy has written its rules, a connection to the Service's
+// address leaves the node by the default route, and whatever answers there would make the Collector drop spans for
+// good. Both ports of the Service come with the same rules, so the control port's answer proves the other one.
+Result<void> KindProvider::wait_sink_path(const std::atomic<bool>& stop) {
+  const Result<std::string> body = kube_get(*client_, "/api/v1/namespaces/hopcheck-system/services/sink");
+  if (!body) return tl::unexpected<Error>(body.error());
+  const nlohmann::json service = nlohmann::json::parse(*body, nullptr, false);
+  const std::string address = service.is_object() ? service.value("/spec/clusterIP"_json_pointer, "") : "";
+  ProcessSpec spec;
+  spec.argv = {tools_.docker,
+               "exec",
+               node_of(record_.cluster),
+               "curl",
+               "-s",
+               "--noproxy",
+               "*",
+               "-m",
+               "2",
+               "-o",
+               "/dev/null",
+               "-w",
+               "%{http_code} %{content_type}",
+               "http://" + address + ":8080/status"};
+  const int64_t deadline = system_clock().monotonic_nanos() / 1'000'000 + scaled_ms(kRoutesMs);
+  while (!stop.load()) {
+    const Result<ProcessResult> asked = runner_->run(spec, stop);
+    if (!asked) return tl::unexpected<Error>(asked.error());
+    if (asked->out.rfind("401 ", 0) == 0) return {};  // only the sink asks for its token
+    if (system_clock().monotonic_nanos() / 1'000'000 >= deadline) {
+      return fail(ErrorKind::kEnvironment, "the sink's Service " + address + " cannot be reached from the node",
+                  "last answer: " + asked->out + last_lines(asked->err, 1), "look at kube-proxy's log");
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(kRoutesPollMs));
+  }
+  return fail(ErrorKind::kInterrupted, "waiting for the sink's Service was interrupted");
+}
+
 // Asks the gateway's Envoy which hosts it routes: a request through it would leave a trace of its own.
 Result<void> KindProvider::wait_routes(const std::vector<std::string>& hosts, const std::atomic<bool>& stop) {
   const int64_t deadline = system_clock().monotonic_nanos() / 1'000'000 + scaled_ms(kRoutesMs);
@@ -243,7 +280,8 @@ Result<void> KindProvider::create_all(const run::EnvironmentState& state, run::S
   });
   const size_t platform = graph.add("Collector, sink, load agent", {base, load, load_own}, [&](Stop s) {
     const Result<void> applied = kube_apply_all(*client_, platform_, s);
-    return applied ? wait_all(platform_, s) : applied;
+    const Result<void> up = applied ? wait_all(platform_, s) : applied;
+    return up ? wait_sink_path(s) : up;
   });
   const size_t istio = graph.add("istioctl install", {base, load}, [&](Stop s) { return install_istio(state, s); });
   const size_t telemetry = graph.add("Telemetry and routes", {base}, [&](Stop s) {
@@ -314,6 +352,7 @@ Result<void> KindProvider::begin_run(const std::string& run, run::StepLog& log, 
   if (!objects) done = tl::unexpected<Error>(objects.error());
   if (done) done = kube_apply_all(*client_, *objects, stop);
   if (done) done = wait_all(*objects, stop);
+  if (done) done = wait_sink_path(stop);
   forget_pod({"hopcheck-system", "app=sink", 0});
   log.end(token, done ? "ok" : "failed");
   if (!done) return done;
