@@ -37,7 +37,8 @@ struct DecodeNotes {
 // Appends the body's spans to `out`; atomic: on error nothing is appended. Views point into `body` or `arena`: the caller
 // keeps both (copy the body into the arena first). Error: kind kEvidence, `what` names field path and byte offset.
 Result<DecodeNotes> decode_protobuf(std::string_view body, Arena& arena, std::vector<Span>& out);
-Result<DecodeNotes> decode_json(std::string_view body, Arena& arena, std::vector<Span>& out);
+Result<DecodeNotes> decode_json(std::string_view body, Arena& arena, std::vector<Span>& out);  // copies into the arena
+Result<DecodeNotes> decode_json_in_place(std::string_view body, Arena& arena, std::vector<Span>& out);
 
 // The decompressed body, in the arena; identity returns `body` itself. Output is bounded before it is allocated.
 // Errors: kEvidence; `why` is "too large" when the limit was hit (HTTP 413), else 400.

@@ -326,6 +326,10 @@ constexpr size_t kKeptWorkspace = 8u << 20;
 }  // namespace
 
 Result<DecodeNotes> decode_json(std::string_view body, Arena& arena, std::vector<Span>& out) {
+  return decode_json_in_place(arena.copy(body), arena, out);
+}
+
+Result<DecodeNotes> decode_json_in_place(std::string_view body, Arena& arena, std::vector<Span>& out) {
   if (body.empty()) return DecodeNotes{};  // an empty request, as an empty protobuf body is
   if (body.size() > simdjson::SIMDJSON_MAXSIZE_BYTES / 2) {
     return fail(ErrorKind::kEvidence, "OTLP JSON request: larger than the reader can hold");
@@ -338,8 +342,7 @@ Result<DecodeNotes> decode_json(std::string_view body, Arena& arena, std::vector
   std::memset(padded.data() + body.size(), 0, simdjson::SIMDJSON_PADDING);
 
   const size_t first = out.size();
-  JsonReader reader(workspace->parser,
-                    reinterpret_cast<uint8_t*>(arena.bytes(body.size() + simdjson::SIMDJSON_PADDING)));
+  JsonReader reader(workspace->parser, body, padded.data(), arena);
   Decoder decoder(reader, arena, out);
   od::document document;
   const simdjson::padded_string_view view(padded.data(), body.size(), padded.size());

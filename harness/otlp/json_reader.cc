@@ -1,7 +1,9 @@
 #include "otlp/json_reader.h"
 
+#include <array>
 #include <cctype>
 #include <cmath>
+#include <cstring>
 #include <optional>
 
 #include "otlp/json_text.h"
@@ -24,9 +26,33 @@ constexpr double kExact = 9007199254740992.0;
 bool whole(double value, double low, double high) { return std::floor(value) == value && value >= low && value <= high; }
 }  // namespace
 
-Key key_of(std::string_view name) {
+namespace {
+
+// Keys by the length of their names: at most six share one.
+constexpr size_t kLongestName = 28;
+struct KeysByLength {
+  std::array<std::array<Key, 7>, kLongestName + 1> keys{};
+};
+constexpr KeysByLength make_keys_by_length() {
+  KeysByLength out;
+  for (auto& bucket : out.keys) bucket.fill(Key::kUnknown);
   for (size_t i = 0; i < std::size(kKeyNames); ++i) {
-    if (kKeyNames[i].size() == name.size() && kKeyNames[i] == name) return static_cast<Key>(i);
+    auto& bucket = out.keys[kKeyNames[i].size()];
+    size_t at = 0;
+    while (bucket[at] != Key::kUnknown) ++at;
+    bucket[at] = static_cast<Key>(i);
+  }
+  return out;
+}
+constexpr KeysByLength kKeysByLength = make_keys_by_length();
+
+}  // namespace
+
+Key key_of(std::string_view name) {
+  if (name.size() > kLongestName) return Key::kUnknown;
+  for (const Key key : kKeysByLength.keys[name.size()]) {
+    if (key == Key::kUnknown) break;
+    if (std::memcmp(kKeyNames[static_cast<size_t>(key)].data(), name.data(), name.size()) == 0) return key;
   }
   return Key::kUnknown;
 }
@@ -57,14 +83,28 @@ bool JsonReader::is_null(Json& json, bool& null) {
   return true;
 }
 
-bool JsonReader::text(Json json, std::string_view& out) {
+bool JsonReader::null_instead(Json& json, simdjson::error_code code) {
   bool null = false;
-  if (!is_null(json, null)) return false;
+  if (code != simdjson::INCORRECT_TYPE || !is_null(json, null)) return bad(code);
+  return null || bad(code);
+}
+
+bool JsonReader::text(Json json, std::string_view& out) {
   out = {};
-  if (null) return true;
   od::raw_json_string raw;
-  if (const auto code = json.get_raw_json_string().get(raw)) return bad(code);
-  if (const auto code = parser_.unescape(raw, strings_).get(out)) return bad(code);
+  if (const auto code = json.get_raw_json_string().get(raw)) return null_instead(json, code);
+  const char* start = raw.raw();
+  // The first scan has found a closing quote: there is one.
+  const size_t left = body_.size() - static_cast<size_t>(start - padded_);
+  const char* quote = static_cast<const char*>(std::memchr(start, '"', left));
+  if (quote != nullptr && std::memchr(start, '\\', static_cast<size_t>(quote - start)) == nullptr) {
+    out = body_.substr(static_cast<size_t>(start - padded_), static_cast<size_t>(quote - start));
+    return true;
+  }
+  if (unescaped_ == nullptr) {
+    unescaped_ = reinterpret_cast<uint8_t*>(arena_.bytes(body_.size() + simdjson::SIMDJSON_PADDING));
+  }
+  if (const auto code = parser_.unescape(raw, unescaped_).get(out)) return bad(code);
   return true;
 }
 

@@ -32,8 +32,9 @@ bool is_snake_case(std::string_view name);
 
 class JsonReader {
  public:
-  // `strings` has room for every string of the document: as many bytes as the body, and the padding.
-  JsonReader(simdjson::ondemand::parser& parser, uint8_t* strings) : parser_(parser), strings_(strings) {}
+  // Strings without escapes become views into `body`, of which `padded` is the copy that is read; others go to the arena.
+  JsonReader(simdjson::ondemand::parser& parser, std::string_view body, const char* padded, Arena& arena)
+      : parser_(parser), body_(body), padded_(padded), arena_(arena) {}
 
   const std::string& why() const { return why_; }
   bool bad(const char* why) {
@@ -43,6 +44,8 @@ class JsonReader {
   bool bad(simdjson::error_code code) { return bad(simdjson::error_message(code)); }
 
   bool is_null(Json& json, bool& null);
+  // After a typed read failed with `code`: true when the value was null, which reads as the default.
+  bool null_instead(Json& json, simdjson::error_code code);
   bool text(Json json, std::string_view& out);  // null: ""
   bool unsigned_number(Json json, uint64_t& out);
   bool signed_number(Json json, int64_t& out);
@@ -71,19 +74,19 @@ class JsonReader {
 
  private:
   simdjson::ondemand::parser& parser_;
-  uint8_t* strings_;
+  std::string_view body_;
+  const char* padded_;
+  Arena& arena_;
+  uint8_t* unescaped_ = nullptr;  // room for all strings with escapes, made for the first of them
   std::string why_;
 };
 
 template <size_t N>
 bool JsonReader::id(Json json, IdBytes<N>& out, IdForm& form) {
-  bool null = false;
   out = {};
   form = IdForm::kEmpty;
-  if (!is_null(json, null)) return false;
-  if (null) return true;
   std::string_view hex;
-  if (const auto code = json.get_string().get(hex)) return bad(code);
+  if (!text(json, hex)) return false;
   if (hex.empty()) return true;
   if (!from_hex(hex, out.bytes.data(), N)) {
     out = {};
@@ -120,21 +123,15 @@ bool JsonReader::each_member(simdjson::ondemand::object object, std::initializer
 
 template <class OnField, class OnOddity>
 bool JsonReader::each_field(Json json, std::initializer_list<Key> known, OnField on_field, OnOddity on_oddity) {
-  bool null = false;
-  if (!is_null(json, null)) return false;
-  if (null) return true;
   simdjson::ondemand::object object;
-  if (const auto code = json.get_object().get(object)) return bad(code);
+  if (const auto code = json.get_object().get(object)) return null_instead(json, code);
   return each_member(object, known, on_field, on_oddity);
 }
 
 template <class OnItem>
 bool JsonReader::each_item(Json json, OnItem on_item) {
-  bool null = false;
-  if (!is_null(json, null)) return false;
-  if (null) return true;
   simdjson::ondemand::array array;
-  if (const auto code = json.get_array().get(array)) return bad(code);
+  if (const auto code = json.get_array().get(array)) return null_instead(json, code);
   for (auto item : array) {
     Json value;
     if (const auto code = std::move(item).get(value)) return bad(code);

@@ -170,7 +170,7 @@ std::optional<Reply> TraceExchange::finish(const std::string& body) {
     if (plain.error().why == "too large") return failed(BodyFailure::kTooLarge);
     return refuse(400, "undecodable", plain.error().what);
   }
-  const auto notes = encoding_ == otlp::Encoding::kJson ? otlp::decode_json(*plain, arena, spans)
+  const auto notes = encoding_ == otlp::Encoding::kJson ? otlp::decode_json_in_place(*plain, arena, spans)
                                                         : otlp::decode_protobuf(*plain, arena, spans);
   if (!notes) return refuse(400, "undecodable", printable(notes.error().what));
   store::Frame kept = frame(200);

@@ -2,11 +2,14 @@
 // unpacked.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zstd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 #include "store/capture_format.h"
@@ -19,13 +22,40 @@ constexpr uint64_t kMaxFileBytes = 8ull << 30;  // plain, or after decompression
 constexpr size_t kMaxNotes = 64;
 constexpr std::string_view kZstdMagic = "\x28\xb5\x2f\xfd";
 
+// Bytes in huge pages where the kernel grants them: touching a large capture page by page costs more than reading it.
+class Buffer {
+ public:
+  bool resize(size_t size) {
+    constexpr size_t kHugePage = 2u << 20;
+    const size_t rounded = (size / kHugePage + 1) * kHugePage;
+    void* made = std::aligned_alloc(kHugePage, rounded);
+    if (made == nullptr) return false;
+    madvise(made, rounded, MADV_HUGEPAGE);
+    if (size_ > 0) std::memcpy(made, data_.get(), std::min(size, size_));
+    data_.reset(static_cast<char*>(made));
+    size_ = size;
+    return true;
+  }
+  void shrink(size_t size) { size_ = size; }
+  char* data() { return data_.get(); }
+  size_t size() const { return size_; }
+  std::string_view view() const { return {data_.get(), size_}; }
+
+ private:
+  struct Free {
+    void operator()(char* p) const { std::free(p); }
+  };
+  std::unique_ptr<char, Free> data_;
+  size_t size_ = 0;
+};
+
 // Owns the bytes that spans point into, beside the arena that callers see.
 struct Held {
-  std::string file;
+  Buffer file;
   Arena arena;
 };
 
-Result<std::string> read_file(const std::string& path) {
+Result<void> read_file(const std::string& path, Buffer& out) {
   const auto unreadable = [&](int number) {
     return fail(ErrorKind::kUsage, "cannot read capture " + path, std::strerror(number));
   };
@@ -38,49 +68,54 @@ Result<std::string> read_file(const std::string& path) {
   struct stat status {};
   if (fstat(fd, &status) != 0) return unreadable(errno);
   if (S_ISDIR(status.st_mode)) return unreadable(EISDIR);
-  std::string out(static_cast<size_t>(status.st_size), '\0');
+  if (static_cast<uint64_t>(status.st_size) > kMaxFileBytes) return unreadable(EFBIG);
+  if (!out.resize(static_cast<size_t>(status.st_size) + 1)) return unreadable(ENOMEM);  // one more, to see the end
   size_t done = 0;
   while (true) {
-    if (done == out.size()) out.resize(out.size() + 4096);  // it may grow, or be a pipe that has no size
-    if (out.size() > kMaxFileBytes) return unreadable(EFBIG);
+    if (done == out.size() && !out.resize(out.size() * 2)) return unreadable(ENOMEM);  // it grew, or is a pipe
+    if (out.size() > 2 * kMaxFileBytes) return unreadable(EFBIG);
     const ssize_t size = read(fd, out.data() + done, out.size() - done);
     if (size < 0 && errno == EINTR) continue;
     if (size < 0) return unreadable(errno);
     if (size == 0) break;
     done += static_cast<size_t>(size);
   }
-  out.resize(done);
-  return out;
+  out.shrink(done);
+  return {};
 }
 
 // Unpacks as far as it goes; `problem` says why it stopped before the end.
-std::string unzstd(std::string_view packed, std::string& problem) {
+Buffer unzstd(std::string_view packed, std::string& problem) {
   struct Free {
     void operator()(ZSTD_DCtx* d) const { ZSTD_freeDCtx(d); }
   };
   const std::unique_ptr<ZSTD_DCtx, Free> context(ZSTD_createDCtx());
-  std::string out;
-  std::string piece(ZSTD_DStreamOutSize(), '\0');
+  Buffer out;
   ZSTD_inBuffer in{packed.data(), packed.size(), 0};
+  ZSTD_outBuffer to{nullptr, 0, 0};
   size_t left = 1;
   while (in.pos < in.size || left != 0) {
-    ZSTD_outBuffer to{piece.data(), piece.size(), 0};
-    const size_t before = in.pos;
+    if (to.pos == to.size) {
+      const size_t larger = std::max(to.size * 2, packed.size() * 4 + 4096);
+      if (to.size > kMaxFileBytes || !out.resize(larger)) {
+        problem = "larger than can be held after decompression";
+        break;
+      }
+      to.dst = out.data();
+      to.size = out.size();
+    }
+    const size_t in_before = in.pos, out_before = to.pos;
     left = ZSTD_decompressStream(context.get(), &to, &in);
     if (ZSTD_isError(left)) {
       problem = fmt::format("not valid zstd near byte {}: {}", in.pos, ZSTD_getErrorName(left));
-      return out;
+      break;
     }
-    out.append(piece, 0, to.pos);
-    if (out.size() > kMaxFileBytes) {
-      problem = "larger than 8 GiB after decompression";
-      return out;
-    }
-    if (to.pos == 0 && in.pos == before) {
+    if (to.pos == out_before && in.pos == in_before) {
       problem = fmt::format("torn tail: zstd data ends at byte {} inside a frame", in.size);
-      return out;
+      break;
     }
   }
+  out.shrink(to.pos);
   return out;
 }
 
@@ -123,7 +158,7 @@ void Loader::decode(uint64_t sequence, uint64_t arrival, const char* unit, uint6
 }
 
 Result<otlp::DecodeNotes> decode_body(std::string_view body, otlp::Encoding encoding, Arena& arena, std::vector<Span>& out) {
-  return encoding == otlp::Encoding::kJson ? otlp::decode_json(body, arena, out) : otlp::decode_protobuf(body, arena, out);
+  return encoding == otlp::Encoding::kJson ? otlp::decode_json_in_place(body, arena, out) : otlp::decode_protobuf(body, arena, out);
 }
 
 void Loader::native(std::string_view file) {
@@ -175,7 +210,7 @@ void Loader::json_lines(std::string_view file) {
     ++out_.bodies.received;
     ++out_.bodies.accepted;
     decode(sequence++, 0, "line", number,
-           [&](std::vector<Span>& spans) { return otlp::decode_json(line, held_.arena, spans); });
+           [&](std::vector<Span>& spans) { return otlp::decode_json_in_place(line, held_.arena, spans); });
   }
 }
 
@@ -221,7 +256,7 @@ bool starts_with_json(std::string_view file) {
 Result<otlp::DecodeNotes> decode_frame(const Frame& frame, Arena& arena, std::vector<Span>& out) {
   auto body = otlp::decompress(frame.body, frame.content_encoding, otlp::kMaxBodyBytes, arena);
   if (!body) return tl::unexpected<Error>(body.error());
-  const bool borrowed = body->data() == frame.body.data() && frame.encoding == otlp::Encoding::kProtobuf;
+  const bool borrowed = body->data() == frame.body.data();
   const std::string_view kept = borrowed ? arena.copy(*body) : *body;
   const size_t first = out.size();
   auto notes = decode_body(kept, frame.encoding, arena, out);
@@ -234,19 +269,17 @@ Result<otlp::DecodeNotes> decode_frame(const Frame& frame, Arena& arena, std::ve
 }
 
 Result<LoadedCapture> load_capture(const std::string& path) {
-  auto file = read_file(path);
-  if (!file) return tl::unexpected<Error>(file.error());
   auto held = std::make_shared<Held>();
-  held->file = std::move(*file);
+  if (const auto read = read_file(path, held->file); !read) return tl::unexpected<Error>(read.error());
   LoadedCapture out;
   out.arena = std::shared_ptr<Arena>(held, &held->arena);
   Loader loader(*held, out);
-  if (std::string_view(held->file).substr(0, 4) == kZstdMagic) {
+  if (held->file.view().substr(0, 4) == kZstdMagic) {
     std::string problem;
-    held->file = unzstd(held->file, problem);
+    held->file = unzstd(held->file.view(), problem);
     if (!problem.empty()) loader.problem(problem);
   }
-  const std::string_view bytes = held->file;
+  const std::string_view bytes = held->file.view();
   const bool named_native = path.size() >= 4 && path.compare(path.size() - 4, 4, ".hcl") == 0;
   const std::string_view magic(kCaptureMagic, 6);
   if (bytes.empty() && named_native) {
