@@ -57,9 +57,15 @@ size_t trim(std::string& text, size_t limit) {
   return json_bytes(text);
 }
 
+// Times of a damaged file must not overflow where two are subtracted.
+void tame(int64_t& nanos) { nanos = std::clamp<int64_t>(nanos, -(1ll << 61), 1ll << 61); }
+
 size_t trim(ExhibitSpan& span) {
   size_t bytes = 320;  // keys, ids, numbers
-  for (std::string* text : {&span.service_name, &span.name, &span.kind, &span.role, &span.state, &span.defect, &span.status}) {
+  tame(span.start_nanos);
+  tame(span.duration_nanos);
+  for (std::string* text :
+       {&span.service_name, &span.name, &span.kind, &span.role, &span.state, &span.defect, &span.status}) {
     bytes += trim(*text, kMaxExhibitTextBytes);
   }
   if (span.attributes.size() > kMaxAttributesPerSpan) span.attributes.resize(kMaxAttributesPerSpan);
@@ -132,6 +138,10 @@ RunResult capped(RunResult result) {
   Budget budget;
   cut(result.scenarios, kMaxScenarios, "scenarios", notes);
   cut(result.phases, kMaxPhaseSteps, "phase steps", notes);
+  for (PhaseStep& step : result.phases) {
+    tame(step.start_unix_nanos);
+    tame(step.end_unix_nanos);
+  }
   trim(result.findings, budget, notes);
   for (ScenarioResult& scenario : result.scenarios) trim(scenario, budget);
   return result;

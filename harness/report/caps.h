@@ -1,5 +1,6 @@
-// What one run.json may hold at most (files.md: at most 64 MiB, caps stated). capped() in json.h applies these.
-// The judge orders findings and exhibits; cutting keeps the first ones. Bytes are counted as JSON text, escapes included.
+// What one run.json may hold at most (files.md: at most 64 MiB, caps stated). capped() in json.h applies these. The
+// judge orders findings and exhibits; cutting keeps the first ones. Bytes are counted as JSON text, escapes
+// included.
 #pragma once
 
 #include <cstddef>
@@ -7,9 +8,9 @@
 namespace hopcheck::report {
 
 inline constexpr size_t kMaxExhibitsPerScenario = 64;
-inline constexpr size_t kMaxSpansPerExhibit = 512;       // of each of its two trees
+inline constexpr size_t kMaxSpansPerExhibit = 512;  // of each of its two trees
 inline constexpr size_t kMaxAttributesPerSpan = 128;
-inline constexpr size_t kMaxExhibitTextBytes = 4096;     // one attribute value, span name or service name
+inline constexpr size_t kMaxExhibitTextBytes = 4096;  // one attribute value, span name or service name
 inline constexpr size_t kMaxFindingsPerScenario = 1000;
 inline constexpr size_t kMaxFindingTextBytes = 16u << 10;
 inline constexpr size_t kMaxWitnesses = 64;

@@ -19,7 +19,8 @@ bool known(int index, const Spans& spans) { return index >= 0 && static_cast<siz
 std::vector<size_t> by_start(const Spans& spans) {
   std::vector<size_t> order(spans.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return spans[a].start_nanos < spans[b].start_nanos; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return spans[a].start_nanos < spans[b].start_nanos; });
   return order;
 }
 
@@ -105,7 +106,8 @@ TreeRow::Gap gap_between(const ExhibitSpan& parent, const ExhibitSpan& child) {
 
 std::vector<TreeRow> expected_rows(const Exhibit& exhibit) {
   std::vector<int> parents;
-  for (const ExhibitSpan& span : exhibit.expected) parents.push_back(known(span.parent, exhibit.expected) ? span.parent : -1);
+  for (const ExhibitSpan& span : exhibit.expected)
+    parents.push_back(known(span.parent, exhibit.expected) ? span.parent : -1);
   return preorder(exhibit.expected, parents, std::vector<bool>(parents.size(), false));
 }
 

@@ -25,9 +25,9 @@ inline testing::AssertionResult matches_golden(const std::string& name, const st
   const std::string expected = read_source_file(path);
   if (actual == expected) return testing::AssertionSuccess();
   const auto differ = std::mismatch(expected.begin(), expected.end(), actual.begin(), actual.end()).first;
-  return testing::AssertionFailure() << path << " differs from line "
-                                     << 1 + std::count(expected.begin(), differ, '\n')
-                                     << " on; UPDATE_GOLDEN=1 rewrites it. Now:\n" << actual.substr(0, 4000);
+  return testing::AssertionFailure() << path << " differs from line " << 1 + std::count(expected.begin(), differ, '\n')
+                                     << " on; UPDATE_GOLDEN=1 rewrites it. Now:\n"
+                                     << actual.substr(0, 4000);
 }
 
 }  // namespace hopcheck::report

@@ -7,8 +7,8 @@
 
 namespace hopcheck::report::sample {
 
-// HTML, attribute, CSS and script ends; ANSI and OSC escapes; XML ends and illegal characters; Markdown formatting, table
-// ends, mentions and links; bidi and invalid UTF-8.
+// HTML, attribute, CSS and script ends; ANSI and OSC escapes; XML ends and illegal characters; Markdown formatting,
+// table ends, mentions and links; bidi and invalid UTF-8.
 inline std::string hostile() {
   return "</script></style><img src=x onerror=alert(1)>\"'`]]>--> \x1b[31m\x1b]0;t\x07 | **b** [a](javascript:1) "
          "@root #1 ```\n# h\r\n\xe2\x80\xae\xef\xbf\xbe\xff\xc3{{x}} &amp; \x01 \xc2\x9b end";
@@ -17,10 +17,10 @@ inline std::string hostile() {
 inline RunResult hostile_run() {
   RunResult r = suite_run();
   const std::string h = hostile();
-  for (std::string* text : {&r.suite, &r.suite_file, &r.provider, &r.tool_version, &r.tool_commit, &r.run_nonce, &r.run_id,
-                            &r.environment.istio, &r.environment.kubernetes, &r.environment.collector,
-                            &r.environment.naming, &r.environment.transport, &r.environment.drain.ended_by,
-                            &r.environment.capture_problem}) {
+  for (std::string* text :
+       {&r.suite, &r.suite_file, &r.provider, &r.tool_version, &r.tool_commit, &r.run_nonce, &r.run_id,
+        &r.environment.istio, &r.environment.kubernetes, &r.environment.collector, &r.environment.naming,
+        &r.environment.transport, &r.environment.drain.ended_by, &r.environment.capture_problem}) {
     *text = h;
   }
   r.environment.capture_complete = false;

@@ -1,6 +1,6 @@
-// The verdict as one self-contained HTML file: no network, no script, a content policy that allows its own style sheet only
-// (by hash), light and dark, printable, usable from the keyboard. Pure. All dynamic text goes through html_escape().
-// At most kMaxHtmlBytes; what does not fit is counted on the page and stands in run.json.
+// The verdict as one self-contained HTML file: no network, no script, a content policy that allows its own style
+// sheet only (by hash), light and dark, printable, usable from the keyboard. Pure. All dynamic text goes through
+// html_escape(). At most kMaxHtmlBytes; what does not fit is counted on the page and stands in run.json.
 #pragma once
 
 #include <string>

@@ -12,12 +12,16 @@ namespace {
 // Rows of a panel; the offending ones come first and are marked.
 class Rows {
  public:
-  Rows(std::vector<std::string> offending, std::string code) : offending_(std::move(offending)), code_(std::move(code)) {}
+  Rows(std::vector<std::string> offending, std::string code)
+      : offending_(std::move(offending)), code_(std::move(code)) {}
   void add(const std::string& key, const std::string& value) {
     if (std::find(offending_.begin(), offending_.end(), key) == offending_.end()) {
       rest_.put("<tr><th scope=\"row\">{}</th><td class=\"mono\">{}</td></tr>", key, value);
     } else {
-      first_.put("<tr class=\"off\"><th scope=\"row\">{} <span class=\"tag bad\">{}</span></th><td class=\"mono\">{}</td></tr>", key, code_, value);
+      first_.put(
+          "<tr class=\"off\"><th scope=\"row\">{} <span class=\"tag bad\">{}</span></th><td "
+          "class=\"mono\">{}</td></tr>",
+          key, code_, value);
     }
   }
   Html html() const { return Html().add(first_).add(rest_); }
@@ -44,11 +48,13 @@ Html panel(const Exhibit& exhibit, size_t index, size_t number) {
   for (const auto& attribute : span.attributes) rows.add(attribute.first, attribute.second);
   const bool bad = !span.defect.empty() || span.state != "matched";
   Html out;
-  out.put("<details class=\"span\"{}><summary>{} <span class=\"mono\">{}</span>{}</summary><div id=\"x{}s{}\"><table><tbody>{}</tbody></table>"
-          "</div></details>\n",
-          bad ? Html().put(" open") : Html(), span.service_name, span.kind,
-          bad ? Html().put(" <span class=\"tag bad\">{}</span>", span.defect.empty() ? span.state : span.defect) : Html(), number,
-          index, rows.html());
+  out.put(
+      "<details class=\"span\"{}><summary>{} <span class=\"mono\">{}</span>{}</summary><div "
+      "id=\"x{}s{}\"><table><tbody>{}</tbody></table>"
+      "</div></details>\n",
+      bad ? Html().put(" open") : Html(), span.service_name, span.kind,
+      bad ? Html().put(" <span class=\"tag bad\">{}</span>", span.defect.empty() ? span.state : span.defect) : Html(),
+      number, index, rows.html());
   return out;
 }
 

@@ -23,8 +23,8 @@ std::string html_escape(std::string_view text, size_t limit) {
 Html Limited::remark(const char* things) const {
   Html out;
   if (left_out_ > 0) {
-    out.put("<p class=\"remark\">{} more {} not shown: this page is limited to 5 MiB. run.json has them.</p>\n", left_out_,
-            things);
+    out.put("<p class=\"remark\">{} more {} not shown: this page is limited to 5 MiB. run.json has them.</p>\n",
+            left_out_, things);
   }
   return out;
 }

@@ -1,5 +1,6 @@
-// Building blocks of the HTML page. html_escape() is the only way for text to get onto it: Html::put() takes a format string
-// known at compile time and passes every text argument through it; finished Html values go in as they are.
+// Building blocks of the HTML page. html_escape() is the only way for text to get onto it: Html::put() takes a
+// format string known at compile time and passes every text argument through it; finished Html values go in as they
+// are.
 #pragma once
 
 #include <fmt/format.h>
@@ -10,8 +11,8 @@
 
 namespace hopcheck::report {
 
-// Any bytes as HTML text or as the inside of a quoted attribute: control, bidi and invalid bytes become visible escapes,
-// then & < > " ' become entities. At most `limit` columns, an ellipsis for the rest.
+// Any bytes as HTML text or as the inside of a quoted attribute: control, bidi and invalid bytes become visible
+// escapes, then & < > " ' become entities. At most `limit` columns, an ellipsis for the rest.
 std::string html_escape(std::string_view text, size_t limit = 1000);
 
 class Html;
@@ -51,6 +52,12 @@ class Html {
 class Limited {
  public:
   explicit Limited(size_t limit) : limit_(limit) {}
+  // False, and counted as left out, once a piece did not fit: the next ones need not be made.
+  bool wants() {
+    if (left_out_ == 0) return true;
+    ++left_out_;
+    return false;
+  }
   // The rider comes along uncounted: it has a limit of its own.
   void add(const Html& piece, const Html& rider = Html()) {
     if (left_out_ > 0 || used_ + piece.size() > limit_) {

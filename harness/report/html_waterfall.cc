@@ -5,89 +5,14 @@
 
 #include "base/text.h"
 #include "report/exhibit_view.h"
+#include "report/html_drawing.h"
 #include "report/html_span_panel.h"
-#include "report/utf8.h"
 
 namespace hopcheck::report {
 namespace {
 
-constexpr int kRow = 35;       // height of a span's row
-constexpr int kHeader = 19;    // height of a trace's heading
-constexpr int kLabels = 306;   // width of the column of names
-constexpr int kPad = 10;
-
-struct Geometry {
-  int width = 0;
-  double bars_from = 0, bars_to = 0;
-  double step = 11;  // indent per level
-};
-
-Geometry geometry(int width, const std::vector<TreeRow>& rows) {
-  int deepest = 1;
-  for (const TreeRow& row : rows) deepest = std::max(deepest, row.depth);
-  Geometry g;
-  g.width = width;
-  g.bars_from = kLabels + 6;
-  g.bars_to = width - kPad;
-  g.step = std::min(11.0, 130.0 / deepest);
-  return g;
-}
-
-double indent(const Geometry& g, int depth) { return kPad + 6 + g.step * depth; }
-
-// The colour class of a span: apps and proxies differ, what is wrong stands out.
-const char* bar_class(const ExhibitSpan& span) {
-  if (span.state == "missing") return "bar missing";
-  if (span.state == "unexpected") return "bar extra";
-  if (!span.defect.empty() || span.state == "defect") return "bar wrong";
-  return span.role == "app" ? "bar app" : "bar";
-}
-
-const char* dot_class(const ExhibitSpan& span) {
-  if (span.state != "matched") return "dot wrong";
-  return span.role == "app" ? "dot app" : "dot";
-}
-
-// What the row says in words beside its colour.
-std::string state_word(const ExhibitSpan& span) {
-  if (span.state == "missing") return "missing";
-  if (span.state == "unexpected") return "extra";
-  return span.defect;
-}
-
-Html label(const Geometry& g, const TreeRow& row, const ExhibitSpan& span, double top) {
-  const double x = indent(g, row.depth) + 9, room = kLabels - x;
-  constexpr double kServiceChar = 6.6, kKindChar = 6.4, kMonoChar = 6.05;
-  const auto fit = [](double pixels, double per_char) { return static_cast<size_t>(std::max(4.0, pixels / per_char)); };
-  const std::string kind = cut_columns(span.kind, 11), word = cut_columns(state_word(span), 12);
-  const double kind_width = kKindChar * static_cast<double>(columns(kind)) + 9;
-  const double word_width = word.empty() ? 0 : 7.2 * static_cast<double>(columns(word)) + 8;
-  Html out;
-  out.put("<text x=\"{:.1f}\" y=\"{:.1f}\"><tspan class=\"svc\">{}</tspan> <tspan class=\"soft\" dx=\"3\">{}</tspan></text>", x, top + 14,
-          cut_columns(span.service_name, fit(room - kind_width, kServiceChar)), kind);
-  if (!word.empty()) out.put("<text class=\"alarm\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>", x, top + 27, word);
-  out.put("<text class=\"mono\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>", x + word_width, top + 27,
-          cut_columns(span.name, fit(room - word_width, kMonoChar)));
-  return out;
-}
-
-// The connector from the parent's dot down to this row's dot; a cross on the one that should be there and is not.
-Html connector(const Geometry& g, const TreeRow& row, const TreeRow& parent, double parent_y, double y) {
-  const double px = indent(g, parent.depth), x = indent(g, row.depth);
-  Html out;
-  out.put("<path class=\"{}\" d=\"M{:.1f} {:.1f}V{:.1f}H{:.1f}\"/>", row.broken ? "cut" : "link", px, parent_y + 4, y, x - 3);
-  if (row.broken) {
-    const double cy = (parent_y + y) / 2;
-    out.put("<path class=\"cross\" d=\"M{:.1f} {:.1f}l8 8m0 -8l-8 8\"/>", px - 4, cy - 4);
-  }
-  return out;
-}
-
-struct Interval {
-  double from = 0, to = 0;
-};
-
-// Each span's bar in the skeleton, which has no times: a child lies inside its parent, siblings share it by their leaves.
+// Each span's bar in the skeleton, which has no times: a child lies inside its parent, siblings share it by their
+// leaves.
 std::vector<Interval> skeleton_intervals(const std::vector<TreeRow>& rows, const Geometry& g) {
   std::vector<int> leaves(rows.size(), 0);
   std::vector<std::vector<size_t>> children(rows.size());
@@ -116,22 +41,8 @@ std::vector<Interval> skeleton_intervals(const std::vector<TreeRow>& rows, const
     }
   };
   share(roots, whole);
-  for (size_t i = 0; i < rows.size(); ++i) share(children[i], {out[i].from + inset, std::max(out[i].from + inset + 2, out[i].to - inset)});
-  return out;
-}
-
-Html hatched(const Interval& bar, double y) {
-  Html out;
-  out.put("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"11\" rx=\"2.5\" fill=\"url(#hatch)\"/>", bar.from, y,
-          std::max(2.0, bar.to - bar.from));
-  return out;
-}
-
-Html bar(const ExhibitSpan& span, const Interval& at, double y) {
-  Html out;
-  if (span.state == "unexpected") out.add(hatched(at, y));
-  out.put("<rect class=\"{}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"11\" rx=\"2.5\"/>", bar_class(span), at.from, y,
-          std::max(2.0, at.to - at.from));
+  for (size_t i = 0; i < rows.size(); ++i)
+    share(children[i], {out[i].from + inset, std::max(out[i].from + inset + 2, out[i].to - inset)});
   return out;
 }
 
@@ -144,9 +55,11 @@ Html skeleton(const Exhibit& exhibit, size_t number) {
   size_t missing = 0;
   for (const ExhibitSpan& span : exhibit.expected) missing += span.state == "missing";
   Html out;
-  out.put("<svg class=\"wf\" role=\"img\" viewBox=\"0 0 {0} {1}\" aria-labelledby=\"x{2}et x{2}ed\"><title id=\"x{2}et\">Expected spans"
-          "</title><desc id=\"x{2}ed\">{3} spans in one trace, {4} of them missing; bars show nesting, not time.</desc>",
-          g.width, height, number, exhibit.expected.size(), missing);
+  out.put(
+      "<svg class=\"wf\" role=\"img\" viewBox=\"0 0 {0} {1}\" aria-labelledby=\"x{2}et x{2}ed\"><title "
+      "id=\"x{2}et\">Expected spans"
+      "</title><desc id=\"x{2}ed\">{3} spans in one trace, {4} of them missing; bars show nesting, not time.</desc>",
+      g.width, height, number, exhibit.expected.size(), missing);
   out.put("<text class=\"soft\" x=\"{}\" y=\"12\">nesting, not to scale</text>", g.bars_from);
   for (size_t i = 0; i < rows.size(); ++i) {
     const double top = kHeader + kRow * static_cast<double>(i);
@@ -156,7 +69,8 @@ Html skeleton(const Exhibit& exhibit, size_t number) {
       const double parent_y = kHeader + kRow * rows[i].parent_row + 10;
       out.add(connector(g, rows[i], rows[static_cast<size_t>(rows[i].parent_row)], parent_y, top + 10));
     }
-    out.put("<circle class=\"{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\"/>", dot_class(span), indent(g, rows[i].depth), top + 10);
+    out.put("<circle class=\"{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\"/>", dot_class(span), indent(g, rows[i].depth),
+            top + 10);
     out.add(label(g, rows[i], span, top)).add(bar(span, bars[i], top + 16));
   }
   out.put("</svg>");
@@ -178,8 +92,9 @@ Html time_axis(const Geometry& g, double whole, int height) {
   for (int i = 0; i <= 8 && step * i <= whole; ++i) {
     const double x = g.bars_from + step * i * scale;
     out.put("<line class=\"grid\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\"/>", x, kHeader - 3, height);
-    if (x < g.bars_to - 16) out.put("<text class=\"took\" x=\"{:.1f}\" y=\"12\">{}</text>", x + 2,
-                                   i == 0 ? "0" : format_nanos(static_cast<int64_t>(step * i)));
+    if (x < g.bars_to - 16)
+      out.put("<text class=\"took\" x=\"{:.1f}\" y=\"12\">{}</text>", x + 2,
+              i == 0 ? "0" : format_nanos(static_cast<int64_t>(step * i)));
   }
   return out;
 }
@@ -194,7 +109,8 @@ Html gap(const Interval& parent, const Interval& child, const TreeRow& row, doub
   line(parent.from, child.from);
   line(child.to, parent.to);
   const char* name = row.gap == TreeRow::Gap::kWire ? "wire" : "proxy";
-  out.put("<text class=\"gap-text\" x=\"{:.1f}\" y=\"{:.1f}\">{} {}</text>", child.from + 4, y + 3, name, format_nanos(row.gap_nanos));
+  out.put("<text class=\"gap-text\" x=\"{:.1f}\" y=\"{:.1f}\">{} {}</text>", child.from + 4, y + 3, name,
+          format_nanos(row.gap_nanos));
   return out;
 }
 
@@ -202,11 +118,14 @@ Html duration_text(const ExhibitSpan& span, const Interval& at, const Geometry& 
   Html out;
   const std::string text = format_nanos(span.duration_nanos);
   const double width = 5.8 * static_cast<double>(text.size()) + 8;
-  if (at.to + width < g.bars_to) return out.put("<text class=\"took\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>", at.to + 4, y + 9, text);
+  if (at.to + width < g.bars_to)
+    return out.put("<text class=\"took\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>", at.to + 4, y + 9, text);
   if (at.to - at.from > width && span.state != "unexpected") {
-    return out.put("<text class=\"in\" text-anchor=\"end\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>", at.to - 5, y + 8.7, text);
+    return out.put("<text class=\"in\" text-anchor=\"end\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>", at.to - 5, y + 8.7,
+                   text);
   }
-  return out.put("<text class=\"took\" text-anchor=\"end\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>", at.from - 4, y + 9, text);
+  return out.put("<text class=\"took\" text-anchor=\"end\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>", at.from - 4, y + 9,
+                 text);
 }
 
 // The observed picture: rows placed below each other, a heading above each row that starts another trace.
@@ -229,10 +148,12 @@ class Observed {
 
   Html draw() const {
     Html out;
-    out.put("<svg class=\"wf\" role=\"group\" viewBox=\"0 0 {0} {1}\" aria-labelledby=\"x{2}ot x{2}od\"><title id=\"x{2}ot\">Observed "
-            "spans</title><desc id=\"x{2}od\">{3} spans in {4} traces over {5}; each span links to its attributes.</desc>",
-            geometry_.width, height_, number_, exhibit_.observed.size(), count_traces(exhibit_.observed),
-            format_nanos(static_cast<int64_t>(whole_)));
+    out.put(
+        "<svg class=\"wf\" role=\"group\" viewBox=\"0 0 {0} {1}\" aria-labelledby=\"x{2}ot x{2}od\"><title "
+        "id=\"x{2}ot\">Observed "
+        "spans</title><desc id=\"x{2}od\">{3} spans in {4} traces over {5}; each span links to its attributes.</desc>",
+        geometry_.width, height_, number_, exhibit_.observed.size(), count_traces(exhibit_.observed),
+        format_nanos(static_cast<int64_t>(whole_)));
     for (size_t i = 1; i < rows_.size(); i += 2) {
       out.put("<rect class=\"stripe\" x=\"0\" y=\"{}\" width=\"{}\" height=\"{}\"/>", tops_[i], geometry_.width, kRow);
     }
@@ -259,8 +180,9 @@ class Observed {
 
   Html heading(size_t i) const {
     const ExhibitSpan& span = exhibit_.observed[rows_[i].span];
-    const size_t count = static_cast<size_t>(std::count_if(exhibit_.observed.begin(), exhibit_.observed.end(),
-                                                           [&](const ExhibitSpan& s) { return s.trace_id == span.trace_id; }));
+    const size_t count =
+        static_cast<size_t>(std::count_if(exhibit_.observed.begin(), exhibit_.observed.end(),
+                                          [&](const ExhibitSpan& s) { return s.trace_id == span.trace_id; }));
     const bool wrong = apart(i);
     Html out;
     out.put("<text class=\"{}\" x=\"{:.1f}\" y=\"{:.1f}\">{} {} · {} span{}</text>", wrong ? "alarm" : "soft",
@@ -276,7 +198,8 @@ class Observed {
     const Interval at = interval(span);
     Html out;
     if (row.new_trace) out.add(heading(i));
-    out.put("<rect class=\"strip{}\" x=\"0\" y=\"{:.1f}\" width=\"3\" height=\"{}\"/>", apart(i) ? " wrong" : "", top, kRow);
+    out.put("<rect class=\"strip{}\" x=\"0\" y=\"{:.1f}\" width=\"3\" height=\"{}\"/>", apart(i) ? " wrong" : "", top,
+            kRow);
     if (row.parent_row >= 0) {
       const auto parent = static_cast<size_t>(row.parent_row);
       out.add(connector(geometry_, row, rows_[parent], tops_[parent] + 10, top + 10));
@@ -284,10 +207,16 @@ class Observed {
         out.add(gap(interval(exhibit_.observed[rows_[parent].span]), at, row, top + 8));
       }
     }
-    out.put("<a href=\"#x{}s{}\"><title>{} {} {}, {}</title><rect class=\"hit\" x=\"0\" y=\"{:.1f}\" width=\"{}\" height=\"{}\"/>", number_,
-            row.span, span.service_name, span.kind, span.name, format_nanos(span.duration_nanos), top, geometry_.width, kRow);
-    out.put("<circle class=\"{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\"/>", dot_class(span), indent(geometry_, row.depth), top + 10);
-    out.add(label(geometry_, row, span, top)).add(bar(span, at, top + 16)).add(duration_text(span, at, geometry_, top + 16));
+    out.put(
+        "<a href=\"#x{}s{}\"><title>{} {} {}, {}</title><rect class=\"hit\" x=\"0\" y=\"{:.1f}\" width=\"{}\" "
+        "height=\"{}\"/>",
+        number_, row.span, span.service_name, span.kind, span.name, format_nanos(span.duration_nanos), top,
+        geometry_.width, kRow);
+    out.put("<circle class=\"{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\"/>", dot_class(span), indent(geometry_, row.depth),
+            top + 10);
+    out.add(label(geometry_, row, span, top))
+        .add(bar(span, at, top + 16))
+        .add(duration_text(span, at, geometry_, top + 16));
     return out.put("</a>");
   }
 
@@ -302,7 +231,8 @@ class Observed {
 
 Html more_remark(size_t spans) {
   Html out;
-  if (spans > kMaxDrawnSpans) out.put("<p class=\"remark\">{} more spans are not drawn; run.json has them.</p>", spans - kMaxDrawnSpans);
+  if (spans > kMaxDrawnSpans)
+    out.put("<p class=\"remark\">{} more spans are not drawn; run.json has them.</p>", spans - kMaxDrawnSpans);
   return out;
 }
 
@@ -311,27 +241,42 @@ Html more_remark(size_t spans) {
 Html exhibit_pair(const Exhibit& exhibit, size_t number) {
   const size_t traces = count_traces(exhibit.observed);
   Html out;
-  out.put("<div class=\"pair\"><figure><figcaption><b>Expected</b> · {} spans in one trace</figcaption>"
-          "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Expected spans of request {}\">{}</div>{}</figure>",
-          exhibit.expected.size(), exhibit.n, skeleton(exhibit, number), more_remark(exhibit.expected.size()));
-  out.put("<figure><figcaption><b>Observed</b> · {} spans in {} trace{} · request {}</figcaption>"
-          "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Observed spans of request {}\">{}</div>{}</figure></div>\n",
-          exhibit.observed.size(), traces, traces == 1 ? "" : "s", exhibit.n, exhibit.n, Observed(exhibit, number).draw(),
-          more_remark(exhibit.observed.size()));
+  out.put(
+      "<div class=\"pair\"><figure><figcaption><b>Expected</b> · {} spans in one trace</figcaption>"
+      "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Expected spans of request "
+      "{}\">{}</div>{}</figure>",
+      exhibit.expected.size(), exhibit.n, skeleton(exhibit, number), more_remark(exhibit.expected.size()));
+  out.put(
+      "<figure><figcaption><b>Observed</b> · {} spans in {} trace{} · request {}</figcaption>"
+      "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Observed spans of request "
+      "{}\">{}</div>{}</figure></div>\n",
+      exhibit.observed.size(), traces, traces == 1 ? "" : "s", exhibit.n, exhibit.n, Observed(exhibit, number).draw(),
+      more_remark(exhibit.observed.size()));
   return out.add(span_panels(exhibit, number));
 }
 
 Html waterfall_legend() {
   Html out;
-  out.put("<p class=\"legend\">"
-          "<span><svg class=\"wf\" width=\"22\" height=\"11\" aria-hidden=\"true\"><rect class=\"bar\" width=\"22\" height=\"11\" rx=\"2.5\"/></svg>proxy span</span>"
-          "<span><svg class=\"wf\" width=\"22\" height=\"11\" aria-hidden=\"true\"><rect class=\"bar app\" width=\"22\" height=\"11\" rx=\"2.5\"/></svg>app span</span>");
-  out.put("<span><svg class=\"wf\" width=\"24\" height=\"13\" aria-hidden=\"true\"><rect class=\"bar missing\" x=\"1\" y=\"1\" width=\"22\" height=\"11\" rx=\"2.5\"/></svg>missing</span>"
-          "<span><svg class=\"wf\" width=\"24\" height=\"13\" aria-hidden=\"true\"><defs><pattern id=\"hatch\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\" "
-          "patternTransform=\"rotate(45)\"><rect class=\"hatch\" width=\"6\" height=\"6\"/><rect class=\"hatch-line\" width=\"0.01\" height=\"6\"/></pattern></defs>"
-          "<rect fill=\"url(#hatch)\" x=\"1\" y=\"1\" width=\"22\" height=\"11\" rx=\"2.5\"/><rect class=\"bar extra\" x=\"1\" y=\"1\" width=\"22\" height=\"11\" rx=\"2.5\"/></svg>extra</span>");
-  out.put("<span><svg class=\"wf\" width=\"22\" height=\"11\" aria-hidden=\"true\"><rect class=\"bar wrong\" width=\"22\" height=\"11\" rx=\"2.5\"/></svg>defect</span>"
-          "<span><svg class=\"wf\" width=\"26\" height=\"11\" aria-hidden=\"true\"><path class=\"cut\" d=\"M0 5.5H26\"/><path class=\"cross\" d=\"M9 1.5l8 8m0 -8l-8 8\"/></svg>link that should be there</span>");
+  out.put(
+      "<p class=\"legend\">"
+      "<span><svg class=\"wf\" width=\"22\" height=\"11\" aria-hidden=\"true\"><rect class=\"bar\" width=\"22\" "
+      "height=\"11\" rx=\"2.5\"/></svg>proxy span</span>"
+      "<span><svg class=\"wf\" width=\"22\" height=\"11\" aria-hidden=\"true\"><rect class=\"bar app\" width=\"22\" "
+      "height=\"11\" rx=\"2.5\"/></svg>app span</span>");
+  out.put(
+      "<span><svg class=\"wf\" width=\"24\" height=\"13\" aria-hidden=\"true\"><rect class=\"bar missing\" x=\"1\" "
+      "y=\"1\" width=\"22\" height=\"11\" rx=\"2.5\"/></svg>missing</span>"
+      "<span><svg class=\"wf\" width=\"24\" height=\"13\" aria-hidden=\"true\"><defs><pattern id=\"hatch\" width=\"6\" "
+      "height=\"6\" patternUnits=\"userSpaceOnUse\" "
+      "patternTransform=\"rotate(45)\"><rect class=\"hatch\" width=\"6\" height=\"6\"/><rect class=\"hatch-line\" "
+      "width=\"0.01\" height=\"6\"/></pattern></defs>"
+      "<rect fill=\"url(#hatch)\" x=\"1\" y=\"1\" width=\"22\" height=\"11\" rx=\"2.5\"/><rect class=\"bar extra\" "
+      "x=\"1\" y=\"1\" width=\"22\" height=\"11\" rx=\"2.5\"/></svg>extra</span>");
+  out.put(
+      "<span><svg class=\"wf\" width=\"22\" height=\"11\" aria-hidden=\"true\"><rect class=\"bar wrong\" width=\"22\" "
+      "height=\"11\" rx=\"2.5\"/></svg>defect</span>"
+      "<span><svg class=\"wf\" width=\"26\" height=\"11\" aria-hidden=\"true\"><path class=\"cut\" d=\"M0 "
+      "5.5H26\"/><path class=\"cross\" d=\"M9 1.5l8 8m0 -8l-8 8\"/></svg>link that should be there</span>");
   return out.put("</p>\n");
 }
 

@@ -1,5 +1,6 @@
-// One exhibit as a pair of waterfalls, expected beside observed, in inline SVG that needs no script, and the panels of its
-// spans below. Everything is drawn with classes of the style sheet, so that it follows the reader's colour scheme.
+// One exhibit as a pair of waterfalls, expected beside observed, in inline SVG that needs no script, and the panels
+// of its spans below. Everything is drawn with classes of the style sheet, so that it follows the reader's colour
+// scheme.
 #pragma once
 
 #include "model/run_result.h"

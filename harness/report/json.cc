@@ -23,7 +23,8 @@ Result<T> read_text(std::string_view text, const char* what) {
   JsonReader reader(document->root());
   T value;
   reader.root(value);
-  if (!reader.error().empty()) return fail(ErrorKind::kEvidence, std::string(what) + ": unexpected content", reader.error());
+  if (!reader.error().empty())
+    return fail(ErrorKind::kEvidence, std::string(what) + ": unexpected content", reader.error());
   return value;
 }
 
@@ -86,7 +87,9 @@ Result<std::vector<Finding>> findings_from_jsonl(std::string_view text) {
 
 std::string environment_to_json(const Environment& environment) { return write_text(environment, 2) + "\n"; }
 
-Result<Environment> environment_from_json(std::string_view text) { return read_text<Environment>(text, "environment.json"); }
+Result<Environment> environment_from_json(std::string_view text) {
+  return read_text<Environment>(text, "environment.json");
+}
 
 std::string phase_to_json(const PhaseStep& step) { return write_text(step, 0); }
 

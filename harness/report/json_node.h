@@ -1,4 +1,5 @@
-// A read-only view of a parsed JSON document. Keeps the parser out of headers. Nodes are valid while their document lives.
+// A read-only view of a parsed JSON document. Keeps the parser out of headers. Nodes are valid while their document
+// lives.
 #pragma once
 
 #include <cstdint>
@@ -16,13 +17,13 @@ class JsonNode {
  public:
   enum class Type : uint8_t { kNull, kBool, kNumber, kString, kArray, kObject };
   Type type() const;
-  bool boolean() const;                        // false unless kBool
-  std::string text() const;                    // "" unless kString
-  std::optional<double> real() const;          // kNumber
-  std::optional<int64_t> integer() const;      // a whole kNumber, or a kString of decimal digits, in range
+  bool boolean() const;                    // false unless kBool
+  std::string text() const;                // "" unless kString
+  std::optional<double> real() const;      // kNumber
+  std::optional<int64_t> integer() const;  // a whole kNumber, or a kString of decimal digits, in range
   std::optional<uint64_t> unsigned_integer() const;
-  size_t size() const;                         // of kArray, kObject; else 0
-  JsonNode at(size_t index) const;             // kArray, index < size()
+  size_t size() const;                                    // of kArray, kObject; else 0
+  JsonNode at(size_t index) const;                        // kArray, index < size()
   std::optional<JsonNode> member(const char* key) const;  // kObject
 
  private:

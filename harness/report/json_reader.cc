@@ -32,7 +32,8 @@ void JsonReader::read(JsonNode node, int& value) {
   int64_t wide = 0;
   read(node, wide);
   if (failed()) return;
-  if (wide < std::numeric_limits<int>::min() || wide > std::numeric_limits<int>::max()) return refuse("number too large");
+  if (wide < std::numeric_limits<int>::min() || wide > std::numeric_limits<int>::max())
+    return refuse("number too large");
   value = static_cast<int>(wide);
 }
 

@@ -1,5 +1,5 @@
-// The reading twin of JsonWriter: fills values from a JsonNode, keeps the first error with its path. Missing keys leave the
-// value as it is, unknown ones are ignored.
+// The reading twin of JsonWriter: fills values from a JsonNode, keeps the first error with its path. Missing keys
+// leave the value as it is, unknown ones are ignored.
 #pragma once
 
 #include <cstdint>

@@ -12,93 +12,115 @@
 namespace hopcheck::report {
 namespace {
 
-// The members of each struct as a tuple. A structured binding names all members or does not compile, so a member added to
-// the model breaks this file until it is described in json_fields.h and listed here.
-template <class T> auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, ProxyFact> {
+// The members of each struct as a tuple. A structured binding names all members or does not compile, so a member
+// added to the model breaks this file until it is described in json_fields.h and listed here.
+template <class T>
+auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, ProxyFact> {
   auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = v;
   return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n);
 }
-template <class T> auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, TelemetryFact> {
+template <class T>
+auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, TelemetryFact> {
   auto& [a, b, c, d, e] = v;
   return std::tie(a, b, c, d, e);
 }
-template <class T> auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, CollectorFact> {
+template <class T>
+auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, CollectorFact> {
   auto& [a, b, c, d, e, f, g, h] = v;
   return std::tie(a, b, c, d, e, f, g, h);
 }
-template <class T> auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, ControlFact> {
+template <class T>
+auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, ControlFact> {
   auto& [a, b, c, d] = v;
   return std::tie(a, b, c, d);
 }
-template <class T> auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, DrainFact> {
+template <class T>
+auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, DrainFact> {
   auto& [a, b] = v;
   return std::tie(a, b);
 }
-template <class T> auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, Environment> {
+template <class T>
+auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, Environment> {
   auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q] = v;
   return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q);
 }
-template <class T> auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, Subject> {
+template <class T>
+auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, Subject> {
   auto& [a, b, c, d] = v;
   return std::tie(a, b, c, d);
 }
-template <class T> auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, Witness> {
+template <class T>
+auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, Witness> {
   auto& [a, b] = v;
   return std::tie(a, b);
 }
-template <class T> auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, Consequence> {
+template <class T>
+auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, Consequence> {
   auto& [a, b, c] = v;
   return std::tie(a, b, c);
 }
-template <class T> auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, Finding> {
+template <class T>
+auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, Finding> {
   auto& [a, b, c, d, e, f, g, h, i, j, k, l, m] = v;
   return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m);
 }
-template <class T> auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, Distribution> {
+template <class T>
+auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, Distribution> {
   auto& [a, b, c, d, e, f] = v;
   return std::tie(a, b, c, d, e, f);
 }
-template <class T> auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, Distribution::Bucket> {
+template <class T>
+auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, Distribution::Bucket> {
   auto& [a, b] = v;
   return std::tie(a, b);
 }
-template <class T> auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, HopResult> {
+template <class T>
+auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, HopResult> {
   auto& [a, b, c, d, e, f, g] = v;
   return std::tie(a, b, c, d, e, f, g);
 }
-template <class T> auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, BodyCounts> {
+template <class T>
+auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, BodyCounts> {
   auto& [a, b, c, d] = v;
   return std::tie(a, b, c, d);
 }
-template <class T> auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, LatencyResult> {
+template <class T>
+auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, LatencyResult> {
   auto& [a, b, c] = v;
   return std::tie(a, b, c);
 }
-template <class T> auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, ExhibitSpan> {
+template <class T>
+auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, ExhibitSpan> {
   auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = v;
   return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n);
 }
-template <class T> auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, Exhibit> {
+template <class T>
+auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, Exhibit> {
   auto& [a, b, c, d, e] = v;
   return std::tie(a, b, c, d, e);
 }
-template <class T> auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, SignatureLine> {
+template <class T>
+auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, SignatureLine> {
   auto& [a, b, c] = v;
   return std::tie(a, b, c);
 }
-template <class T> auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, ScenarioResult> {
+template <class T>
+auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, ScenarioResult> {
   auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u] = v;
   return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u);
 }
-template <class T> auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, PhaseStep> {
+template <class T>
+auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, PhaseStep> {
   auto& [a, b, c, d, e] = v;
   return std::tie(a, b, c, d, e);
 }
-template <class T> auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, SumCheck> {
+template <class T>
+auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, SumCheck> {
   auto& [a, b] = v;
   return std::tie(a, b);
 }
-template <class T> auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, RunResult> {
+template <class T>
+auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, RunResult> {
   auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, w, x] = v;
   return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, w, x);
 }
@@ -113,39 +135,53 @@ struct Filler {
   void fill(uint64_t& v) { v = ++n << 51; }
   void fill(double& v) { v = static_cast<double>(++n) / 7; }
   void fill(Verdict& v) { v = static_cast<Verdict>(++n % 3); }
-  template <size_t N> void fill(IdBytes<N>& v) { v.bytes.fill(static_cast<uint8_t>(++n)); }
-  template <class T, size_t N> void fill(std::array<T, N>& v) {
+  template <size_t N>
+  void fill(IdBytes<N>& v) {
+    v.bytes.fill(static_cast<uint8_t>(++n));
+  }
+  template <class T, size_t N>
+  void fill(std::array<T, N>& v) {
     for (T& item : v) fill(item);
   }
-  template <class T> void fill(std::optional<T>& v) { fill(v.emplace()); }
-  template <class A, class B> void fill(std::pair<A, B>& v) {
+  template <class T>
+  void fill(std::optional<T>& v) {
+    fill(v.emplace());
+  }
+  template <class A, class B>
+  void fill(std::pair<A, B>& v) {
     fill(v.first);
     fill(v.second);
   }
-  template <class T> void fill(std::vector<T>& v) {
+  template <class T>
+  void fill(std::vector<T>& v) {
     v.resize(2);
     for (T& item : v) fill(item);
   }
-  template <class T> void fill(T& v) {
+  template <class T>
+  void fill(T& v) {
     std::apply([&](auto&... member) { (fill(member), ...); }, members(v));
   }
 };
 
-template <class T> bool same(const T& a, const T& b);
-template <class T> bool same(const std::vector<T>& a, const std::vector<T>& b) {
+template <class T>
+bool same(const T& a, const T& b);
+template <class T>
+bool same(const std::vector<T>& a, const std::vector<T>& b) {
   if (a.size() != b.size()) return false;
   for (size_t i = 0; i < a.size(); ++i) {
     if (!same(a[i], b[i])) return false;
   }
   return true;
 }
-template <class T> bool same(const T& a, const T& b) {
+template <class T>
+bool same(const T& a, const T& b) {
   if constexpr (requires { a == b; }) {
     return a == b;
   } else {
     return [&]<size_t... I>(std::index_sequence<I...>) {
       return (same(std::get<I>(members(a)), std::get<I>(members(b))) && ...);
-    }(std::make_index_sequence<std::tuple_size_v<decltype(members(a))>>());
+    }
+    (std::make_index_sequence<std::tuple_size_v<decltype(members(a))>>());
   }
 }
 
@@ -210,7 +246,8 @@ TEST(RunJson, ForeignTextIsKeptOrReplacedNeverFatal) {
   name = std::string("quote\" back\\ nul\0 esc\x1b[31m </script> \xe2\x80\xa8", 40);
   EXPECT_EQ(from_json(to_json(run))->scenarios[0].exhibits[0].observed[0].name, name);
   name = "bad \xff\xc0\xaf utf-8";
-  EXPECT_EQ(from_json(to_json(run))->scenarios[0].exhibits[0].observed[0].name, "bad \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd utf-8");
+  EXPECT_EQ(from_json(to_json(run))->scenarios[0].exhibits[0].observed[0].name,
+            "bad \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd utf-8");
 }
 
 TEST(RunJson, ErrorsNameThePlace) {

@@ -59,8 +59,9 @@ class Suite {
     problem("error", name, message, details);
   }
   std::string render() const {
-    return fmt::format("  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\">\n{}  </testsuite>\n",
-                       name_, tests, failures, errors, skipped, body_);
+    return fmt::format(
+        "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\">\n{}  </testsuite>\n",
+        name_, tests, failures, errors, skipped, body_);
   }
   size_t tests = 0, failures = 0, errors = 0, skipped = 0;
 
@@ -135,7 +136,8 @@ Suite run_suite(const RunResult& result) {
   }
   for (const Finding& finding : result.findings) add_finding(suite, nullptr, finding);
   if (result.interrupted) suite.error("interrupted", "these results are partial", "");
-  if (result.exit_code == 3 || result.exit_code == 70) suite.error("environment", exit_code_meaning(result.exit_code), "");
+  if (result.exit_code == 3 || result.exit_code == 70)
+    suite.error("environment", exit_code_meaning(result.exit_code), "");
   return suite;
 }
 
@@ -156,7 +158,8 @@ std::string to_junit(const RunResult& result) {
   const double seconds = static_cast<double>(totals_of(result).wall_nanos) / 1e9;
   return fmt::format(
       "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-      "<testsuites name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" time=\"{:.3f}\">\n{}</testsuites>\n",
+      "<testsuites name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" "
+      "time=\"{:.3f}\">\n{}</testsuites>\n",
       xml(run_title(result)), tests, failures, errors, skipped, seconds, body);
 }
 

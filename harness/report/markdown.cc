@@ -21,8 +21,8 @@ std::string code(std::string_view text) {
   return pad ? fence + " " + visible + " " + fence : fence + visible + fence;
 }
 
-// Words of ours that may hold a foreign one: every character that formats is escaped, "@" and "://" are parted by an empty
-// comment, since mentions and links are made after Markdown's escapes are undone.
+// Words of ours that may hold a foreign one: every character that formats is escaped, "@" and "://" are parted by
+// an empty comment, since mentions and links are made after Markdown's escapes are undone.
 std::string prose(std::string_view text) {
   std::string out;
   const std::string visible = printable(text);
@@ -122,8 +122,9 @@ void verdicts(Page& page, const RunResult& r) {
       page.add(fmt::format("| {} | {} skipped |  | {} |  |\n", cell(s.name), mark(standing), prose(s.skipped)));
       continue;
     }
-    page.add(fmt::format("| {} | {} {} | {} | {} | {} |\n", cell(s.name), mark(standing), prose(standing_text(s)), s.requests,
-                         classes_text<RequestClass>(s.requests_by_class), classes_text<SpanClass>(s.spans_by_class)));
+    page.add(fmt::format("| {} | {} {} | {} | {} | {} |\n", cell(s.name), mark(standing), prose(standing_text(s)),
+                         s.requests, classes_text<RequestClass>(s.requests_by_class),
+                         classes_text<SpanClass>(s.spans_by_class)));
   }
   for (const ScenarioResult& s : r.scenarios) {
     for (const std::string& note : s.notes) page.add(fmt::format("\n{}: {}\n", code(s.name), code(note)));
@@ -175,19 +176,21 @@ void hops(Page& page, const RunResult& r) {
   for (const ScenarioResult& s : r.scenarios) {
     for (const HopResult& h : s.hops) {
       if (first) {
-        page.add("\n## Spans per hop\n\n| scenario | hop | client | server | app | wire p50 / p99 | proxy p50 / p99 |\n"
-                 "|---|---|---:|---:|---:|---:|---:|\n");
+        page.add(
+            "\n## Spans per hop\n\n| scenario | hop | client | server | app | wire p50 / p99 | proxy p50 / p99 |\n"
+            "|---|---|---:|---:|---:|---:|---:|\n");
       }
       first = false;
-      page.add(fmt::format("| {} | {} → {} | {} | {} | {} | {} | {} |\n", cell(s.name), cell(h.from), cell(h.to), h.client,
-                           h.server, h.app, times(h.wire_gap), times(h.proxy_gap)));
+      page.add(fmt::format("| {} | {} → {} | {} | {} | {} | {} | {} |\n", cell(s.name), cell(h.from), cell(h.to),
+                           h.client, h.server, h.app, times(h.wire_gap), times(h.proxy_gap)));
     }
   }
 }
 
 void sums(Page& page, const RunResult& r) {
   if (!r.sums.empty()) page.add("\n## Sums\n\n");
-  for (const SumCheck& sum : r.sums) page.add(fmt::format("- {} {}\n", sum.holds ? "✅ ok" : "❌ BROKEN", code(sum.text)));
+  for (const SumCheck& sum : r.sums)
+    page.add(fmt::format("- {} {}\n", sum.holds ? "✅ ok" : "❌ BROKEN", code(sum.text)));
 }
 
 }  // namespace

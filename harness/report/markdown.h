@@ -1,5 +1,5 @@
-// A job summary in GitHub-flavoured Markdown. Pure. Foreign text stands in code spans, so that it can neither format, link
-// nor mention anybody. What does not fit kMaxMarkdownBytes is counted and left out, the failures last.
+// A job summary in GitHub-flavoured Markdown. Pure. Foreign text stands in code spans, so that it can neither
+// format, link nor mention anybody. What does not fit kMaxMarkdownBytes is counted and left out, the failures last.
 #pragma once
 
 #include <string>

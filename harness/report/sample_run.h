@@ -34,7 +34,8 @@ inline Distribution distribution(uint64_t count, int64_t low) {
   uint64_t left = count;
   for (int i = 0; i < 24 && left > 0; ++i) {
     const double share = std::exp(-(i - 7) * (i - 7) / 18.0) / 7.5;
-    const auto hits = std::min<uint64_t>(left, static_cast<uint64_t>(share * static_cast<double>(count)) + (i % 5 == 0));
+    const auto hits =
+        std::min<uint64_t>(left, static_cast<uint64_t>(share * static_cast<double>(count)) + (i % 5 == 0));
     left -= hits;
     if (hits > 0) d.buckets.push_back({low * (100 + 12 * i + i * i) / 100, hits});
   }
@@ -55,7 +56,8 @@ struct Bar {
 // Facts section 7: G1 G2 F1 fa fc F2 C1 ca cc C2 P1 pa.
 inline const std::vector<Bar>& checkout_bars() {
   static const std::vector<Bar> kBars = {
-      {-1, "istio-ingressgateway.istio-system", "frontend.shop.svc.cluster.local:80/*", "SERVER", "gatewayServer", 0, 18420},
+      {-1, "istio-ingressgateway.istio-system", "frontend.shop.svc.cluster.local:80/*", "SERVER", "gatewayServer", 0,
+       18420},
       {0, "istio-ingressgateway.istio-system", "router outbound|80||frontend.shop.svc.cluster.local; egress", "CLIENT",
        "gatewayClient", 210, 18080},
       {1, "frontend.shop", "frontend.shop.svc.cluster.local:80/*", "SERVER", "inbound", 640, 17190},
@@ -166,8 +168,10 @@ inline ScenarioResult scenario(const char* name, const char* file, uint64_t requ
   s.bodies = {requests * 5, requests * 5, 0, 0};
   s.hops = {hop("istio-ingressgateway", "frontend", requests), hop("frontend", "checkout", requests),
             hop("checkout", "payments", requests)};
-  s.latency = {distribution(requests, 9 * kMilli), distribution(requests, 8 * kMilli), distribution(requests, 18 * kMicro)};
-  s.signature = {{"checkout", "istio-ingressgateway.istio-system/SERVER/frontend.shop.svc.cluster.local:80/*", requests}};
+  s.latency = {distribution(requests, 9 * kMilli), distribution(requests, 8 * kMilli),
+               distribution(requests, 18 * kMicro)};
+  s.signature = {
+      {"checkout", "istio-ingressgateway.istio-system/SERVER/frontend.shop.svc.cluster.local:80/*", requests}};
   return s;
 }
 
@@ -189,7 +193,8 @@ inline Finding split_finding() {
   f.actual = "checkout received traceparent and called payments without it: 50 of 50 traces are in two pieces";
   f.witnesses = {{trace_id(1), span_id(7)}, {trace_id(2), span_id(10)}};
   f.consequences = {{"HOP0203", "service=checkout", 50}, {"HOP0301", "hop=checkout->payments", 50}};
-  f.hint = "Copy traceparent from each incoming request to all outgoing requests it causes, or use an OpenTelemetry SDK.";
+  f.hint =
+      "Copy traceparent from each incoming request to all outgoing requests it causes, or use an OpenTelemetry SDK.";
   f.reproduce = "hopcheck run scenarios/canary/checkout-drops-traceparent.yaml --provider kind --seed 4711";
   f.scenario = "checkout-drops-traceparent";
   return f;
@@ -213,7 +218,8 @@ inline ScenarioResult broken_shop() {
   s.as_expected = false;
   s.requests_by_class[static_cast<size_t>(RequestClass::kComplete)] = 238;
   s.requests_by_class[static_cast<size_t>(RequestClass::kIncomplete)] = 12;
-  Finding missing = finding("HOP0301", Verdict::kFail, "a mesh span of a hop is missing", {"", "checkout->payments", "", ""}, 12);
+  Finding missing =
+      finding("HOP0301", Verdict::kFail, "a mesh span of a hop is missing", {"", "checkout->payments", "", ""}, 12);
   missing.expected = "one SERVER span of payments.shop under each CLIENT span of checkout.shop";
   missing.actual = "12 of 250 requests have none";
   missing.witnesses = {{trace_id(5), span_id(10)}};
@@ -287,7 +293,8 @@ inline Environment environment() {
 
 inline std::vector<PhaseStep> phases() {
   std::vector<PhaseStep> steps;
-  const auto add = [&](const char* phase, const char* step, int64_t from_millis, int64_t to_millis, const char* outcome) {
+  const auto add = [&](const char* phase, const char* step, int64_t from_millis, int64_t to_millis,
+                       const char* outcome) {
     steps.push_back({phase, step, kStart + from_millis * kMilli, kStart + to_millis * kMilli, outcome});
   };
   add("prepare", "", 0, 900, "ok");
@@ -366,7 +373,8 @@ inline RunResult suite_run() {
   r.exit_code = 1;
   add_sums(r);
   r.sums.push_back({"spans_sent of payments 1300 = stored 1288", false});
-  Finding lost = finding("HOP0801", Verdict::kFail, "spans that a proxy sent were not stored", {"payments", "", "", ""}, 12);
+  Finding lost =
+      finding("HOP0801", Verdict::kFail, "spans that a proxy sent were not stored", {"payments", "", "", ""}, 12);
   lost.expected = "1300 spans stored, as many as payments' proxy sent";
   lost.actual = "1288 spans stored; the Collector received 1288: lost between proxy and Collector";
   lost.hint = "The pipeline lost them: look at the Collector's exporter errors and at the backend's answers.";

@@ -96,7 +96,8 @@ std::string profile_line(const RunResult& result) {
   }
   std::string out;
   for (const auto& [profile, proof] : proofs) {
-    out += fmt::format("{}{} (proof: {})", out.empty() ? "profile " : ", ", profile, proof.empty() ? "unstated" : proof);
+    out +=
+        fmt::format("{}{} (proof: {})", out.empty() ? "profile " : ", ", profile, proof.empty() ? "unstated" : proof);
   }
   return out.empty() ? "profile none" : out;
 }
@@ -122,8 +123,8 @@ std::string finding_key(const Finding& finding) {
 
 const char* family_name(int family) {
   static constexpr const char* kNames[kFamilies + 1] = {
-      "",        "arrival",  "structure", "hops",      "names",  "attributes", "propagation",
-      "timing", "delivery", "diagnosis", "honesty", "app spans",  "baseline"};
+      "",       "arrival",  "structure", "hops",    "names",     "attributes", "propagation",
+      "timing", "delivery", "diagnosis", "honesty", "app spans", "baseline"};
   return family >= 1 && family <= kFamilies ? kNames[family] : "other";
 }
 

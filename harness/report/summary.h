@@ -1,5 +1,5 @@
-// What every report says in the same words: how a scenario stands, what counts as expected, totals, what an exit code means.
-// Pure; nothing here escapes text, each report does that for its own form.
+// What every report says in the same words: how a scenario stands, what counts as expected, totals, what an exit
+// code means. Pure; nothing here escapes text, each report does that for its own form.
 #pragma once
 
 #include <cstdint>
@@ -47,10 +47,10 @@ std::string reproduce_command(const RunResult& result);
 std::string finding_key(const Finding& finding);
 
 inline constexpr int kFamilies = 12;
-const char* family_name(int family);      // 1 … 12
-int family_of(std::string_view code);     // "HOP0601" → 6; 0 when the code has another form
-std::string grouped(uint64_t number);     // "12 345", with a no-break space, from five digits on
+const char* family_name(int family);                     // 1 … 12
+int family_of(std::string_view code);                    // "HOP0601" → 6; 0 when the code has another form
+std::string grouped(uint64_t number);                    // "12 345", with a no-break space, from five digits on
 std::string counted(uint64_t number, const char* noun);  // "1 span", "12 345 spans"
-std::string percent(uint64_t part, uint64_t whole);  // "99.6 %", rounded so that only all of it gives 100 %
+std::string percent(uint64_t part, uint64_t whole);      // "99.6 %", rounded so that only all of it gives 100 %
 
 }  // namespace hopcheck::report

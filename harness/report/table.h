@@ -28,7 +28,7 @@ class Table {
 
   struct Style {
     bool color = false;
-    size_t width = 100;      // of the whole table; the first column gives way down to a third of it
+    size_t width = 100;  // of the whole table; the first column gives way down to a third of it
     std::string indent;
   };
   std::string render(const Style& style) const;

@@ -76,8 +76,13 @@ void header(Page& page, const RunResult& r) {
 
 void verdicts(Page& page, const RunResult& r) {
   page.heading("Verdict");
-  Table table({{"scenario"}, {"verdict"}, {"requests", Align::kRight}, {"complete", Align::kRight},
-               {"spans", Align::kRight}, {"findings", Align::kRight}, {"p99 latency", Align::kRight}});
+  Table table({{"scenario"},
+               {"verdict"},
+               {"requests", Align::kRight},
+               {"complete", Align::kRight},
+               {"spans", Align::kRight},
+               {"findings", Align::kRight},
+               {"p99 latency", Align::kRight}});
   for (const ScenarioResult& s : r.scenarios) {
     const Standing standing = standing_of(s);
     if (standing == Standing::kSkipped) {
@@ -108,8 +113,8 @@ template <class E, class Counts>
 Table class_table(const RunResult& r, E always, Counts counts) {
   std::vector<E> classes;
   for (size_t i = 0; i < static_cast<size_t>(E::kCount); ++i) {
-    const bool occurs = std::any_of(r.scenarios.begin(), r.scenarios.end(),
-                                    [&](const ScenarioResult& s) { return counts(s)[i] > 0; });
+    const bool occurs =
+        std::any_of(r.scenarios.begin(), r.scenarios.end(), [&](const ScenarioResult& s) { return counts(s)[i] > 0; });
     if (occurs || static_cast<E>(i) == always) classes.push_back(static_cast<E>(i));
   }
   std::vector<Table::Column> columns{{"scenario"}};
@@ -129,11 +134,11 @@ Table class_table(const RunResult& r, E always, Counts counts) {
 
 void classes(Page& page, const RunResult& r) {
   page.heading("Requests by class");
-  page.table(class_table(r, RequestClass::kComplete,
-                         [](const ScenarioResult& s) -> const auto& { return s.requests_by_class; }));
+  page.table(class_table(
+      r, RequestClass::kComplete, [](const ScenarioResult& s) -> const auto& { return s.requests_by_class; }));
   page.heading("Spans by class");
-  page.table(class_table(r, SpanClass::kMatched,
-                         [](const ScenarioResult& s) -> const auto& { return s.spans_by_class; }));
+  page.table(class_table(
+      r, SpanClass::kMatched, [](const ScenarioResult& s) -> const auto& { return s.spans_by_class; }));
 }
 
 std::string median_and_tail(const Distribution& d) {
@@ -141,8 +146,13 @@ std::string median_and_tail(const Distribution& d) {
 }
 
 void hops(Page& page, const RunResult& r) {
-  Table table({{"scenario"}, {"hop"}, {"client", Align::kRight}, {"server", Align::kRight}, {"app", Align::kRight},
-               {"wire p50 / p99", Align::kRight}, {"proxy p50 / p99", Align::kRight}});
+  Table table({{"scenario"},
+               {"hop"},
+               {"client", Align::kRight},
+               {"server", Align::kRight},
+               {"app", Align::kRight},
+               {"wire p50 / p99", Align::kRight},
+               {"proxy p50 / p99", Align::kRight}});
   for (const ScenarioResult& s : r.scenarios) {
     for (size_t i = 0; i < s.hops.size(); ++i) {
       const HopResult& h = s.hops[i];
@@ -180,8 +190,8 @@ void one_finding(Page& page, const FindingRef& ref) {
   page.item("actual", printable(f.actual));
   constexpr size_t kShown = 4;
   for (size_t i = 0; i < f.witnesses.size() && i < kShown; ++i) {
-    page.item(i == 0 ? "witness" : "", fmt::format("trace {} span {}", to_hex(f.witnesses[i].trace_id),
-                                                   to_hex(f.witnesses[i].span_id)));
+    page.item(i == 0 ? "witness" : "",
+              fmt::format("trace {} span {}", to_hex(f.witnesses[i].trace_id), to_hex(f.witnesses[i].span_id)));
   }
   for (const Consequence& c : f.consequences) {
     page.item("hence", printable(fmt::format("{} {} ({})", c.code, c.subject, c.count)));
@@ -196,7 +206,8 @@ void findings(Page& page, const FindingLists& lists) {
     page.heading("Failed as expected");
     for (const FindingRef& ref : lists.expected) {
       page.line(fmt::format("  {}: {} ({})", printable(place_of(ref)),
-                            page.toned(printable(finding_key(*ref.finding)), Tone::kGood), std::to_string(ref.finding->count)));
+                            page.toned(printable(finding_key(*ref.finding)), Tone::kGood),
+                            std::to_string(ref.finding->count)));
     }
   }
   if (lists.unknown.empty() && lists.failed.empty()) return;
@@ -210,9 +221,8 @@ void absences(Page& page, const RunResult& r) {
   for (const ScenarioResult& s : r.scenarios) {
     if (!s.verdict || s.as_expected) continue;
     for (const std::string& expected : s.expected_findings) {
-      const bool came = std::any_of(s.findings.begin(), s.findings.end(), [&](const Finding& f) {
-        return expected == f.code || expected == finding_key(f);
-      });
+      const bool came = std::any_of(s.findings.begin(), s.findings.end(),
+                                    [&](const Finding& f) { return expected == f.code || expected == finding_key(f); });
       if (came) continue;
       page.line(fmt::format("\n  {}  {}: expected finding did not come: {}", page.toned("FAIL", Tone::kBad),
                             printable(s.name), printable(expected)));
@@ -260,8 +270,10 @@ std::string phase_timeline(const RunResult& result, const TerminalOptions& optio
   Table table({{"phase"}, {"took", Align::kRight}, {"share", Align::kRight}, {""}, {"outcome"}});
   for (const PhaseStep& step : result.phases) {
     const int64_t took = std::max<int64_t>(0, step.end_unix_nanos - step.start_unix_nanos);
-    const auto cell = [&](int64_t nanos) { return std::clamp<int64_t>(static_cast<int64_t>(
-        static_cast<double>(nanos) / static_cast<double>(whole) * kBar), 0, kBar); };
+    const auto cell = [&](int64_t nanos) {
+      const double share = static_cast<double>(nanos) / static_cast<double>(whole);
+      return static_cast<int64_t>(std::clamp(share, 0.0, 1.0) * kBar);
+    };
     const int64_t from = std::min(cell(step.start_unix_nanos - first), kBar - 1);
     const int64_t to = std::max(from + 1, cell(step.end_unix_nanos - first));
     std::string bar(static_cast<size_t>(from), ' ');

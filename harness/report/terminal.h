@@ -1,5 +1,6 @@
-// The verdict as text for a terminal or a log. Pure. All foreign text goes through printable(). Colour means good, bad or
-// unsure only, and never carries meaning alone. Lines are cut to `width` where a name is too long for its column.
+// The verdict as text for a terminal or a log. Pure. All foreign text goes through printable(). Colour means good,
+// bad or unsure only, and never carries meaning alone. Lines are cut to `width` where a name is too long for its
+// column.
 #pragma once
 
 #include <string>

@@ -19,7 +19,8 @@ namespace hopcheck::report {
 namespace {
 
 TEST(Terminal, GoldenFiles) {
-  EXPECT_TRUE(matches_golden("suite.txt", to_terminal(sample::suite_run(), {false, 120, "reports/report.html", "runs/x"})));
+  EXPECT_TRUE(
+      matches_golden("suite.txt", to_terminal(sample::suite_run(), {false, 120, "reports/report.html", "runs/x"})));
   EXPECT_TRUE(matches_golden("suite-color.txt", to_terminal(sample::suite_run(), {true, 80, "", ""})));
   EXPECT_TRUE(matches_golden("canary.txt", to_terminal(sample::canary_run(), {})));
   EXPECT_TRUE(matches_golden("timeline.txt", phase_timeline(sample::suite_run(), {})));
@@ -59,10 +60,12 @@ void expect_harmless(const std::string& text) {
 
 TEST(TextReports, HostileNamesStayText) {
   const RunResult run = sample::hostile_run();
-  for (const std::string& text : {to_terminal(run, {}), phase_timeline(run, {}), to_oneline(run), to_junit(run), to_markdown(run)}) {
+  for (const std::string& text :
+       {to_terminal(run, {}), phase_timeline(run, {}), to_oneline(run), to_junit(run), to_markdown(run)}) {
     expect_harmless(text);
   }
-  EXPECT_EQ(std::count(to_oneline(run).begin(), to_oneline(run).end(), '\n'), 1);
+  const std::string one = to_oneline(run);
+  EXPECT_EQ(std::count(one.begin(), one.end(), '\n'), 1);
   const std::string xml = to_junit(run);
   EXPECT_EQ(xml.find("<img"), std::string::npos);
   EXPECT_EQ(xml.find("]]>"), std::string::npos);
@@ -98,7 +101,8 @@ TEST(Markdown, ForeignTextNeitherFormatsNorMentions) {
   for (const std::string_view line : split(page, '\n')) {
     const std::string rest = outside_code(std::string(line));
     EXPECT_NE(rest, "unclosed code span") << line;
-    for (const char* bad : {"@root", "#1", "<img", "</script", "**b**", "](javascript", "[a]"}) EXPECT_EQ(rest.find(bad), std::string::npos) << line;
+    for (const char* bad : {"@root", "#1", "<img", "</script", "**b**", "](javascript", "[a]"})
+      EXPECT_EQ(rest.find(bad), std::string::npos) << line;
     if (line.substr(0, 2) != "| ") continue;
     ++rows;  // every pipe inside a cell is escaped
     size_t pipes = 0;
@@ -145,7 +149,8 @@ TEST(Terminal, AnExpectedFindingThatDidNotComeIsNamed) {
   run.scenarios[1].as_expected = false;
   run.scenarios[1].verdict = Verdict::kPass;
   const std::string text = to_terminal(run, {});
-  EXPECT_NE(text.find("checkout-drops-traceparent: expected finding did not come: HOP0601 service=checkout"), std::string::npos);
+  EXPECT_NE(text.find("checkout-drops-traceparent: expected finding did not come: HOP0601 service=checkout"),
+            std::string::npos);
   EXPECT_NE(to_junit(run).find("message=\"pass, expected fail\""), std::string::npos);
 }
 
@@ -153,7 +158,10 @@ TEST(Summary, Numbers) {
   EXPECT_EQ(percent(999'999, 1'000'000), "99.9 %");
   EXPECT_EQ(percent(0, 5), "0 %");
   EXPECT_EQ(percent(0, 0), "–");
-  EXPECT_EQ(grouped(1234567), "1\xc2\xa0" "234\xc2\xa0" "567");
+  EXPECT_EQ(grouped(1234567),
+            "1\xc2\xa0"
+            "234\xc2\xa0"
+            "567");
   EXPECT_EQ(family_of("HOP0601"), 6);
   EXPECT_EQ(family_of("HOP1302"), 0);
   EXPECT_EQ(family_of("XYZ"), 0);
@@ -164,7 +172,9 @@ TEST(Utf8, CutsAtCharacters) {
   EXPECT_EQ(cut_columns("añbc", 3), "añ…");
   EXPECT_EQ(cut_bytes("añb", 2), "a… (4 bytes)");
   EXPECT_EQ(cut_bytes("\xff\xff\xff", 3), "\xff\xff\xff");
-  EXPECT_EQ(columns("\xff" "a"), 2u);
+  EXPECT_EQ(columns("\xff"
+                    "a"),
+            2u);
 }
 
 }  // namespace

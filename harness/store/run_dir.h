@@ -1,8 +1,9 @@
 // The run directory (files.md): everything one run leaves behind, so that it can be judged again without a mesh.
-// Directories are made 0700 and files 0600, since configuration and captures may hold secrets; no file is opened through a
-// symbolic link. Documents are replaced whole (temporary file, fsync, rename); phases.jsonl grows by one write per line.
-// Errors: kUsage for a path that is no run directory, kEvidence for damaged content (with file and line), kEnvironment for
-// what the operating system refuses. Thread-compatible; append_phase() may be called from several threads at once.
+// Directories are made 0700 and files 0600, since configuration and captures may hold secrets; no file is opened
+// through a symbolic link. Documents are replaced whole (temporary file, fsync, rename); phases.jsonl grows by one
+// write per line. Errors: kUsage for a path that is no run directory, kEvidence for damaged content (with file and
+// line), kEnvironment for what the operating system refuses. Thread-compatible; append_phase() may be called from
+// several threads at once.
 #pragma once
 
 #include <cstdint>
@@ -47,18 +48,20 @@ class RunDirectory {
   std::string path_;
 };
 
-// ledger.jsonl, or a text file with one traceparent per line ('#' and blank lines skipped; n counts from 0, outcome ok with
-// status 0, since such a file says nothing about answers). Unknown keys are ignored; errors name the line. Beside files.md's
-// keys "scenario" and "hop" are kept; Intent::journey (an index) and due_offset_nanos are not and read as 0.
+// ledger.jsonl, or a text file with one traceparent per line ('#' and blank lines skipped; n counts from 0, outcome
+// ok with status 0, since such a file says nothing about answers). Unknown keys are ignored; errors name the line.
+// Beside files.md's keys "scenario" and "hop" are kept; Intent::journey (an index) and due_offset_nanos are not and
+// read as 0.
 Result<std::vector<LedgerEntry>> load_ledger(const std::string& path);
 inline constexpr size_t kMaxLedgerLines = 20'000'000;
 inline constexpr size_t kMaxLedgerLineBytes = 64u << 10;
 
-// Makes <runs>/latest a relative symbolic link to the run (a direct child of `runs`), replacing an older link atomically.
+// Makes <runs>/latest a relative symbolic link to the run (a direct child of `runs`), replacing an older link
+// atomically.
 Result<void> link_latest(const std::string& runs, const std::string& run_name);
 
-// Keeps the newest runs and every run that did not pass within a period; removes the others. Newest by modification time.
-// Touches only direct children that are directories holding a file a run writes; never follows links.
+// Keeps the newest runs and every run that did not pass within a period; removes the others. Newest by modification
+// time. Touches only direct children that are directories holding a file a run writes; never follows links.
 struct KeepRuns {
   size_t newest = 20;
   int64_t failing_nanos = 14ll * 24 * 3600 * 1'000'000'000;

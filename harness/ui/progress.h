@@ -1,7 +1,8 @@
-// Progress on stderr: what is under way, how far, how fast. One overprinted line on a terminal, one line per step and a
-// heartbeat in a pipe, JSON lines for programs, or nothing. Mirrors run::StepLog without including it; app adapts.
-// Thread-safe: every method locks; `write` is called under the lock and must not call back. No thread and no clock of its
-// own: heartbeats and redraws happen inside calls, so whoever waits calls tick() or counters() about once a second.
+// Progress on stderr: what is under way, how far, how fast. One overprinted line on a terminal, one line per step
+// and a heartbeat in a pipe, JSON lines for programs, or nothing. Mirrors run::StepLog without including it; app
+// adapts. Thread-safe: every method locks; `write` is called under the lock and must not call back. No thread and
+// no clock of its own: heartbeats and redraws happen inside calls, so whoever waits calls tick() or counters()
+// about once a second.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +32,7 @@ struct ProgressOptions {
   ProgressMode mode = ProgressMode::kAuto;
   bool is_tty = false;  // isatty(stderr); decides kAuto
   bool color = false;
-  int width = 80;       // columns of the terminal
+  int width = 80;  // columns of the terminal
 };
 
 // How far the drive is; zero fields are left out.
@@ -49,9 +50,10 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  void phase(const std::string& name);     // later steps belong to it; resets the counters
-  size_t begin(const std::string& step);   // token for end(), never 0
-  void end(size_t token, const std::string& outcome);  // ok | failed | interrupted | skipped; unknown tokens are ignored
+  void phase(const std::string& name);    // later steps belong to it; resets the counters
+  size_t begin(const std::string& step);  // token for end(), never 0
+  void end(size_t token,
+           const std::string& outcome);  // ok | failed | interrupted | skipped; unknown tokens are ignored
   void note(const std::string& text);
   void counters(const Counters& counters);
   void tick();
