@@ -11,8 +11,8 @@
 namespace hopcheck::app {
 namespace {
 
-constexpr uint64_t kControlBase = UINT64_MAX - 16;  // request numbers of the positive controls; no plan reaches them
-constexpr uint64_t kControlBefore = 0, kControlAfter = 1;
+constexpr uint64_t kControlBase = UINT64_MAX - 1024;  // request numbers of the positive controls; no plan reaches them
+constexpr uint64_t kControlBefore = 0;  // the ones after each group's drive follow
 constexpr int64_t kSealTimeoutNanos = 20'000'000'000;
 
 std::string control_body(const plan::TagCipher& cipher, uint64_t number) {
@@ -159,7 +159,7 @@ Result<void> Session::drive_injected(size_t scenario) {
 }
 
 Result<void> Session::drain() {
-  if (auto posted = post_control(kControlAfter); !posted) return posted;
+  if (auto posted = post_control(++controls_after_); !posted) return posted;
   environment_.control.after_sent = true;
   run::DrainState state;
   state.drain_start_nanos = system_clock().monotonic_nanos();
@@ -194,7 +194,10 @@ void Session::store() {
   if (marked_) say(input_.provider->mark(run::Provider::Mark::kAfter, environment_));
   if (tail_ != nullptr) {
     environment_.control.before_arrived = control_arrived(kControlBefore);
-    environment_.control.after_arrived = control_arrived(kControlAfter);
+    environment_.control.after_arrived = controls_after_ > 0;
+    for (uint64_t number = 1; number <= controls_after_; ++number) {
+      environment_.control.after_arrived = environment_.control.after_arrived && control_arrived(number);
+    }
     say(input_.provider->sink_seal());
     if (auto finished = tail_->finish(kSealTimeoutNanos); !finished) {
       environment_.capture_complete = false;

@@ -54,6 +54,7 @@ class Session {
   std::unique_ptr<CaptureTail> tail_;
   std::unique_ptr<Driver> driver_;
   Environment environment_;
+  uint64_t controls_after_ = 0;  // posted after a drive: numbers 1 …
   bool marked_ = false, drove_ = false;
 };
 
