@@ -1,6 +1,7 @@
 #include "store/ledger_file.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -12,26 +13,25 @@ namespace hopcheck::store {
 namespace {
 
 using Json = nlohmann::ordered_json;
-constexpr size_t kMaxLedgerBytes = size_t{4} << 30;
 
 Json to_json(const LedgerEntry& entry) {
   const Intent& intent = entry.intent;
   const Outcome& outcome = entry.outcome;
   Json out;
   out["n"] = intent.n;
-  out["scenario"] = entry.scenario;
   out["journey"] = entry.journey;
   out["traceId"] = intent.trace_id.is_zero() ? "" : to_hex(intent.trace_id);
   out["spanId"] = intent.span_id.is_zero() ? "" : to_hex(intent.span_id);
   out["sampled"] = intent.sampled;
   out["requestId"] = intent.request_id;
   out["traceState"] = intent.trace_state;
-  out["hop"] = intent.hop;
   out["dueUnixNano"] = std::to_string(outcome.due_unix_nanos);
   out["sentUnixNano"] = std::to_string(outcome.sent_unix_nanos);
   out["doneUnixNano"] = std::to_string(outcome.done_unix_nanos);
   out["outcome"] = to_string(outcome.kind);
   out["status"] = outcome.status;
+  out["scenario"] = entry.scenario;  // beyond files.md: needed to judge a suite again
+  out["hop"] = intent.hop;
   return out;
 }
 
@@ -44,6 +44,22 @@ Id read_id(const Json& json, const char* key) {
   return *id;
 }
 
+int64_t read_time(const Json& json, const char* key) {
+  const std::string text = json.value(key, std::string("0"));
+  int64_t value = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || stop != text.data() + text.size())
+    throw std::invalid_argument(fmt::format("{} is no decimal number", key));
+  return value;
+}
+
+uint64_t read_number(const Json& json, const char* key, uint64_t most) {
+  const Json& value = json.at(key);
+  if (!value.is_number_unsigned() || value.get<uint64_t>() > most)
+    throw std::invalid_argument(fmt::format("{} is no number up to {}", key, most));
+  return value.get<uint64_t>();
+}
+
 OutcomeKind read_outcome(const std::string& text) {
   for (OutcomeKind kind : {OutcomeKind::kUnsent, OutcomeKind::kOk, OutcomeKind::kFailed, OutcomeKind::kIndeterminate}) {
     if (text == to_string(kind)) return kind;
@@ -53,7 +69,7 @@ OutcomeKind read_outcome(const std::string& text) {
 
 LedgerEntry from_json(const Json& json) {
   LedgerEntry entry;
-  entry.intent.n = json.at("n").get<uint64_t>();
+  entry.intent.n = read_number(json, "n", UINT64_MAX);
   entry.scenario = json.value("scenario", std::string());
   entry.journey = json.value("journey", std::string());
   entry.intent.trace_id = read_id<TraceId>(json, "traceId");
@@ -63,11 +79,11 @@ LedgerEntry from_json(const Json& json) {
   entry.intent.trace_state = json.value("traceState", std::string());
   entry.intent.hop = json.value("hop", std::string());
   entry.outcome.n = entry.intent.n;
-  entry.outcome.due_unix_nanos = std::stoll(json.value("dueUnixNano", std::string("0")));
-  entry.outcome.sent_unix_nanos = std::stoll(json.value("sentUnixNano", std::string("0")));
-  entry.outcome.done_unix_nanos = std::stoll(json.value("doneUnixNano", std::string("0")));
+  entry.outcome.due_unix_nanos = read_time(json, "dueUnixNano");
+  entry.outcome.sent_unix_nanos = read_time(json, "sentUnixNano");
+  entry.outcome.done_unix_nanos = read_time(json, "doneUnixNano");
   entry.outcome.kind = read_outcome(json.at("outcome").get<std::string>());
-  entry.outcome.status = json.value("status", uint16_t{0});
+  if (json.contains("status")) entry.outcome.status = static_cast<uint16_t>(read_number(json, "status", 999));
   return entry;
 }
 
@@ -82,6 +98,8 @@ LedgerEntry from_traceparent(std::string_view line, uint64_t n) {
   const auto span = shaped ? id_from_hex<SpanId>(line.substr(36, 16)) : std::nullopt;
   uint8_t flags = 0;
   if (!trace || !span || !from_hex(line.substr(53, 2), &flags, 1)) throw std::invalid_argument("not a traceparent");
+  if (trace->is_zero() || span->is_zero() || line.substr(0, 2) == "ff")
+    throw std::invalid_argument("not a valid traceparent");
   entry.intent.trace_id = *trace;
   entry.intent.span_id = *span;
   entry.intent.sampled = (flags & 1) != 0;
@@ -92,32 +110,37 @@ LedgerEntry from_traceparent(std::string_view line, uint64_t n) {
 
 std::string ledger_to_jsonl(const std::vector<LedgerEntry>& entries) {
   std::string out;
-  for (const LedgerEntry& entry : entries) out += to_json(entry).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  for (const LedgerEntry& entry : entries)
+    out += to_json(entry).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
   return out;
 }
 
-Result<std::vector<LedgerEntry>> load_ledger(const std::string& path) {
-  const auto text = read_whole(path, kMaxLedgerBytes);
-  if (!text) return tl::unexpected(text.error());
+Result<std::vector<LedgerEntry>> ledger_from_text(std::string_view text, const std::string& name) {
   std::vector<LedgerEntry> out;
-  std::string_view rest = *text;
-  for (size_t number = 1; !rest.empty(); ++number) {
-    const size_t end = std::min(rest.find('\n'), rest.size());
-    std::string_view line = rest.substr(0, end);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
+  for (size_t number = 1; !text.empty(); ++number) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
     while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.remove_suffix(1);
     if (line.empty() || line[0] == '#') continue;
     if (line.size() > kMaxLedgerLineBytes || out.size() >= kMaxLedgerLines) {
-      return fail(ErrorKind::kEvidence, fmt::format("{}:{}: too long", path, number), "a line holds at most 64 KiB, a ledger 20 million lines");
+      return fail(ErrorKind::kEvidence, fmt::format("{}:{}: too long", name, number),
+                  "a line holds at most 64 KiB, a ledger 20 million lines");
     }
     try {
       out.push_back(line[0] == '{' ? from_json(Json::parse(line)) : from_traceparent(line, out.size()));
     } catch (const std::exception& error) {
-      return fail(ErrorKind::kEvidence, fmt::format("{}:{}: cannot be read", path, number), error.what(),
+      return fail(ErrorKind::kEvidence, fmt::format("{}:{}: cannot be read", name, number), error.what(),
                   "expected a JSON object per line, or a traceparent per line");
     }
   }
   return out;
+}
+
+Result<std::vector<LedgerEntry>> load_ledger(const std::string& path) {
+  const auto text = read_named(path, kMaxLedgerBytes);
+  if (!text) return tl::unexpected(text.error());
+  return ledger_from_text(*text, path);
 }
 
 }  // namespace hopcheck::store
