@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include <fmt/format.h>
 
@@ -19,6 +20,17 @@ ProgressMode settle(const ProgressOptions& options) {
   return options.is_tty ? ProgressMode::kTty : ProgressMode::kPlain;
 }
 
+// At most `width` columns; continuation bytes of UTF-8 count none. Printable text only.
+std::string cut(const std::string& text, int width) {
+  int columns = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool starts = (static_cast<unsigned char>(text[i]) & 0xc0) != 0x80;
+    if (starts && ++columns > width) return text.substr(0, i);
+  }
+  return text;
+}
+
+// printable() leaves valid UTF-8 without control characters: only two characters are left to escape.
 std::string quoted(std::string_view text) {
   std::string out = "\"";
   for (char c : printable(text)) {
@@ -58,11 +70,23 @@ Progress::Progress(ProgressOptions options, const Clock& clock, Write write)
 
 Progress::~Progress() {
   const std::lock_guard lock(mutex_);
+  finish_phase();
   clear();
+}
+
+// One line per phase, when it is over.
+void Progress::finish_phase() {
+  if (phase_.empty()) return;
+  const int64_t now = clock_.monotonic_nanos();
+  if (mode_ == ProgressMode::kTty || mode_ == ProgressMode::kPlain) {
+    line(fmt::format("{:>8}  {}{}", format_nanos(now - phase_started_nanos_), printable(phase_), counters_text()));
+  }
+  phase_.clear();
 }
 
 void Progress::phase(const std::string& name) {
   const std::lock_guard lock(mutex_);
+  finish_phase();
   phase_ = name;
   phase_started_nanos_ = clock_.monotonic_nanos();
   counters_ = {};
@@ -87,9 +111,13 @@ void Progress::end(size_t token, const std::string& outcome) {
   active_.erase(found);
   const int64_t took = clock_.monotonic_nanos() - step.started_nanos;
   if (mode_ == ProgressMode::kTty || mode_ == ProgressMode::kPlain) {
-    line(fmt::format("{:>8}  {}{}", format_nanos(took), printable(label(step)), outcome == "ok" ? "" : " (" + outcome + ")"));
+    const std::string remark = outcome == "ok" ? "" : " (" + printable(outcome) + ")";
+    const bool red = options_.color && outcome == "failed";
+    line(fmt::format("{:>8}  {}{}{}{}", format_nanos(took), printable(label(step)), red ? "\x1b[31m" : "", remark,
+                     red ? "\x1b[0m" : ""));
   }
-  event("end", fmt::format(",\"step\":{},\"outcome\":{},\"seconds\":{:.3f}", quoted(step.name), quoted(outcome), static_cast<double>(took) / 1e9));
+  event("end", fmt::format(",\"step\":{},\"outcome\":{},\"seconds\":{:.3f}", quoted(step.name), quoted(outcome),
+                           static_cast<double>(took) / 1e9));
   draw();
 }
 
@@ -144,7 +172,8 @@ void Progress::heartbeat() {
   const int64_t now = clock_.monotonic_nanos();
   if (now - last_output_nanos_ < kHeartbeatNanos) return;
   if (mode_ == ProgressMode::kPlain) line(live_line(now));
-  event("heartbeat", fmt::format(",\"done\":{},\"total\":{},\"spans\":{}", counters_.done, counters_.total, counters_.spans));
+  event("heartbeat",
+        fmt::format(",\"done\":{},\"total\":{},\"spans\":{}", counters_.done, counters_.total, counters_.spans));
 }
 
 std::string Progress::live_line(int64_t now) const {
@@ -153,28 +182,33 @@ std::string Progress::live_line(int64_t now) const {
     out += ": " + printable(active_.begin()->second.name);
     if (active_.size() > 1) out += fmt::format(" and {} more", active_.size() - 1);
   }
-  out += counters_text(now);
-  return mode_ == ProgressMode::kTty ? out.substr(0, static_cast<size_t>(std::max(20, options_.width - 1))) : out;
+  out += counters_text() + time_left(now);
+  return mode_ == ProgressMode::kTty ? cut(out, std::max(20, options_.width - 1)) : out;
 }
 
-std::string Progress::counters_text(int64_t now) const {
-  if (counters_.total == 0) return "";
-  std::string out = fmt::format("  {}/{}", counters_.done, counters_.total);
+std::string Progress::counters_text() const {
+  std::string out;
+  if (counters_.total > 0) out += fmt::format("  {}/{}", counters_.done, counters_.total);
   if (counters_.rate > 0) out += fmt::format("  {:.0f}/s", counters_.rate);
   if (counters_.spans > 0) out += fmt::format("  {} spans", counters_.spans);
-  const int64_t spent = now - phase_started_nanos_;
-  if (counters_.done > 0 && counters_.done < counters_.total) {
-    const double left = static_cast<double>(spent) / static_cast<double>(counters_.done) * static_cast<double>(counters_.total - counters_.done);
-    out += fmt::format("  {} left", format_nanos(static_cast<int64_t>(left / 1e9) * 1'000'000'000));
-  }
   return out;
 }
 
-std::string Progress::label(const Step& step) const { return step.phase.empty() ? step.name : step.phase + ": " + step.name; }
+std::string Progress::time_left(int64_t now) const {
+  if (counters_.done == 0 || counters_.done >= counters_.total) return "";
+  const double per_request = static_cast<double>(now - phase_started_nanos_) / static_cast<double>(counters_.done);
+  const double seconds = per_request * static_cast<double>(counters_.total - counters_.done) / 1e9;
+  return fmt::format("  {:.0f}s left", seconds);
+}
+
+std::string Progress::label(const Step& step) const {
+  return step.phase.empty() ? step.name : step.phase + ": " + step.name;
+}
 
 void write_stderr(std::string_view text) {
   while (!text.empty()) {
     const ssize_t done = ::write(STDERR_FILENO, text.data(), text.size());
+    if (done < 0 && errno == EINTR) continue;
     if (done <= 0) return;  // a closed terminal must not stop the run
     text.remove_prefix(static_cast<size_t>(done));
   }

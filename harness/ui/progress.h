@@ -68,8 +68,10 @@ class Progress {
   void line(std::string_view text);
   void event(std::string_view kind, const std::string& fields);
   void heartbeat();
+  void finish_phase();
   std::string live_line(int64_t now) const;
-  std::string counters_text(int64_t now) const;
+  std::string counters_text() const;
+  std::string time_left(int64_t now) const;
   std::string label(const Step& step) const;
   int64_t elapsed(int64_t now) const { return now - started_nanos_; }
 
