@@ -67,7 +67,7 @@ const Names kSourcesOnly = {"nlohmann/", "CLI/", "httplib.h", "curl/", "boost/",
 
 // Which folders use which third-party header (prefix).
 const std::map<std::string, Names, std::less<>> kOwners = {
-    {"nlohmann/", {"plan", "report", "store", "load", "sink", "mesh", "app", "demo", "bench"}},
+    {"nlohmann/", {"plan", "report", "store", "load", "sink", "mesh", "app", "demo", "bench", "fuzz"}},
     {"CLI/", {"app", "demo"}},
     {"httplib.h", {"demo"}},
     {"curl/", {"mesh", "app", "demo"}},
