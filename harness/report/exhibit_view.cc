@@ -149,7 +149,9 @@ std::vector<std::string> offending_keys(const ExhibitSpan& span, const std::stri
   const auto add = [&](std::initializer_list<const char*> more) { keys.insert(keys.end(), more.begin(), more.end()); };
   const std::string family = code.substr(0, 5);
   if (family == "HOP02") add({"parent span id"});
-  if (code == "HOP0601" || code == "HOP0604") add({"trace id", "parent span id"});
+  // Where the context was lost: the span that starts a trace anew. The span that had it and stays whole is marked as
+  // such.
+  if ((code == "HOP0601" || code == "HOP0604") && span.parent_id.is_zero()) add({"trace id", "parent span id"});
   if (code == "HOP0401") add({"service.name"});
   if (code == "HOP0402") add({"name"});
   if (code == "HOP0501") add({"kind"});

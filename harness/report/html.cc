@@ -33,7 +33,7 @@ Html numbers(const RunResult& r, const Totals& t) {
                      : ""));
   out.add(number("findings not expected", std::to_string(open + unknown),
                  unknown ? fmt::format("{} unknown", unknown) : ""));
-  out.add(number("time", format_nanos(t.wall_nanos), ""));
+  out.add(number("time", t.wall_nanos > 0 ? format_nanos(t.wall_nanos) : "–", ""));
   return out.put("</dl>\n");
 }
 

@@ -81,6 +81,7 @@ tbody tr:last-child > * { border-bottom: 0; }
 thead th { color: var(--muted); font-weight: 500; font-size: .8rem; white-space: nowrap; vertical-align: bottom; }
 tbody th { font-weight: 550; }
 .scroll tbody th { min-width: 9.5rem; }
+th small { font-weight: 400; }
 .num { text-align: right; white-space: nowrap; }
 .nowrap { white-space: nowrap; }
 .matrix td.cell { text-align: center; padding-left: .2rem; padding-right: .2rem; color: var(--muted); }
@@ -90,6 +91,7 @@ tbody th { font-weight: 550; }
 .matrix .cell.unsure a { color: var(--unsure); background: var(--unsure-soft); }
 .matrix .cell.good a { color: var(--good); background: var(--good-soft); }
 .matrix thead th.fam { text-align: center; padding-left: .2rem; padding-right: .2rem; font-size: .74rem; }
+.notes { margin: .6rem 0 0; padding-left: 1.1rem; color: var(--muted); font-size: .85rem; }
 .tag { display: inline-block; border-radius: 5px; padding: .02rem .42rem; font-size: .8rem; font-weight: 600;
     white-space: nowrap; }
 .tag.good { background: var(--good-soft); } .tag.bad { background: var(--bad-soft); } .tag.unsure { background:

@@ -83,7 +83,6 @@ Html matrix_row(const ScenarioResult& s, const Row& row) {
   const Standing standing = standing_of(s);
   const uint64_t complete = s.requests_by_class[static_cast<size_t>(RequestClass::kComplete)];
   Html out, note;
-  for (const std::string& text : s.notes) note.put("<br><small class=\"muted\">{}</small>", text);
   if (!s.drawn_fault.empty()) note.put("<br><small class=\"muted\">the seed drew {}</small>", s.drawn_fault);
   out.put("<tr><th scope=\"row\">{}{}</th><td class=\"nowrap\"><span class=\"tag {}\">{} {}</span></td>", s.name, note,
           tone_class(standing), sign(standing), standing_text(s));
@@ -92,6 +91,24 @@ Html matrix_row(const ScenarioResult& s, const Row& row) {
   }
   return out.put("<td class=\"num\">{}</td><td class=\"num\">{}</td>{}</tr>\n", grouped(s.requests),
                  percent(complete, s.requests), families(row));
+}
+
+}  // namespace
+
+namespace {
+
+// A remark that several scenarios share is said once.
+Html note_list(const RunResult& result, size_t limit) {
+  Limited items(limit);
+  for (const SharedNote& note : shared_notes(result)) {
+    if (!items.wants()) continue;
+    const std::string where =
+        note.scenarios.size() == 1 ? note.scenarios[0] : fmt::format("{} scenarios", note.scenarios.size());
+    items.add(Html().put("<li>{}: {}</li>\n", where, note.text));
+  }
+  Html out;
+  if (items.html().size() == 0) return out;
+  return out.put("<ul class=\"notes\">{}</ul>{}", items.html(), items.remark("remarks are"));
 }
 
 }  // namespace
@@ -122,7 +139,7 @@ Html matrix_section(const RunResult& result, size_t limit) {
       "class=\"num\">complete</th>{}</tr></thead><tbody>{}</tbody></table>"
       "</div>{}<p class=\"legend\"><span>· no finding</span><span>✕ failed</span><span>? unknown</span><span>✓ failed "
       "as expected</span></p></section>\n",
-      head, body.html(), body.remark("scenarios are"));
+      head, body.html(), body.remark("scenarios are"), note_list(result, limit / 4));
 }
 
 namespace {

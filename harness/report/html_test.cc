@@ -206,6 +206,8 @@ TEST(ExhibitView, MarksWhatTheFindingIsAbout) {
   EXPECT_EQ(offending_keys(span, "HOP0601", "service=checkout header=traceparent"),
             (Keys{"trace id", "parent span id"}));
   EXPECT_EQ(offending_keys(span, "HOP0504", "object=zone"), Keys{});
+  span.parent_id.bytes.fill(1);
+  EXPECT_EQ(offending_keys(span, "HOP0601", "header=traceparent"), Keys{});
   span.defect = "HOP0504";
   EXPECT_EQ(offending_keys(span, "HOP0504", "service=a object=istio.mesh_id"), Keys{"istio.mesh_id"});
 }

@@ -100,7 +100,7 @@ Html time_axis(const Geometry& g, double whole, int height) {
 }
 
 // Two thin lines from the parent's ends to the child's ends, above the child's bar, with the gap's name and size.
-Html gap(const Interval& parent, const Interval& child, const TreeRow& row, double y) {
+Html gap(const Interval& parent, const Interval& child, const TreeRow& row, double y, double bars_to) {
   Html out;
   const auto line = [&](double from, double to) {
     if (to - from < 1) return;
@@ -108,9 +108,14 @@ Html gap(const Interval& parent, const Interval& child, const TreeRow& row, doub
   };
   line(parent.from, child.from);
   line(child.to, parent.to);
-  const char* name = row.gap == TreeRow::Gap::kWire ? "wire" : "proxy";
-  out.put("<text class=\"gap-text\" x=\"{:.1f}\" y=\"{:.1f}\">{} {}</text>", child.from + 4, y + 3, name,
-          format_nanos(row.gap_nanos));
+  const std::string text =
+      fmt::format("{} {}", row.gap == TreeRow::Gap::kWire ? "wire" : "proxy", format_nanos(row.gap_nanos));
+  const double width = 5.6 * static_cast<double>(text.size()) + 8;
+  const bool above = child.to - child.from > width;           // between the two lines
+  const bool before = !above && parent.to + width > bars_to;  // else behind the second line, or before the first
+  const double x = above ? child.from + 4 : before ? parent.from - 4 : std::max(parent.to, child.to) + 5;
+  out.put("<text class=\"gap-text\"{} x=\"{:.1f}\" y=\"{:.1f}\">{}</text>",
+          before ? Html().put(" text-anchor=\"end\"") : Html(), x, y + 3, text);
   return out;
 }
 
@@ -204,7 +209,7 @@ class Observed {
       const auto parent = static_cast<size_t>(row.parent_row);
       out.add(connector(geometry_, row, rows_[parent], tops_[parent] + 10, top + 10));
       if (row.gap != TreeRow::Gap::kNone) {
-        out.add(gap(interval(exhibit_.observed[rows_[parent].span]), at, row, top + 8));
+        out.add(gap(interval(exhibit_.observed[rows_[parent].span]), at, row, top + 8, geometry_.bars_to));
       }
     }
     out.put(

@@ -235,7 +235,7 @@ void fields(A& a, typename A::template Ref<ScenarioResult> s) {
   a.field("name", s.name);
   a.field("file", s.file);
   a.field("verdict", s.verdict);
-  a.field("skipped", s.skipped);
+  a.maybe_text("skipped", s.skipped);
   a.object("expected", [&](A& inner) {
     inner.field("verdict", s.expected_verdict);
     inner.field("findings", s.expected_findings);

@@ -36,6 +36,11 @@ class JsonReader {
     leave(mark);
   }
   void unix_nanos(const char* name, int64_t& value) { field(name, value); }
+  void maybe_text(const char* name, std::string& value) {
+    std::optional<std::string> text;
+    field(name, text);
+    value = text.value_or("");
+  }
   template <class Body>
   void object(const char* name, Body body) {
     const std::optional<JsonNode> found = failed() ? std::nullopt : node_.member(name);

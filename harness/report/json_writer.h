@@ -36,6 +36,9 @@ class JsonWriter {
     write(value);
   }
   void unix_nanos(const char* name, int64_t value) { field(name, std::to_string(value)); }
+  void maybe_text(const char* name, const std::string& value) {  // "" is written as null
+    field(name, value.empty() ? std::optional<std::string>() : value);
+  }
   template <class Body>
   void object(const char* name, Body body) {
     key(name);

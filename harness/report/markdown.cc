@@ -95,7 +95,7 @@ void header(Page& page, const RunResult& r, const FindingLists& lists) {
   page.add(fmt::format("# {} {}: {}\n\n", sign, to_string(r.verdict), code(run_title(r))));
   page.add(fmt::format("{} of {} as expected, {}, {}, {}, {}, {}.\n\n", t.as_expected, counted(t.scenarios, "scenario"),
                        counted(lists.failed.size(), "failure"), counted(lists.unknown.size(), "unknown"),
-                       counted(t.requests, "request"), counted(t.spans, "span"), format_nanos(t.wall_nanos)));
+                       counted(t.requests, "request"), counted(t.spans, "span"), wall_text(t)));
   const Environment& e = r.environment;
   page.add(fmt::format("Seed {}, provider {}, {}", r.seed, code(r.provider), code(profile_line(r))));
   if (!e.istio.empty()) page.add(", Istio " + code(e.istio));
@@ -126,9 +126,15 @@ void verdicts(Page& page, const RunResult& r) {
                          s.requests, classes_text<RequestClass>(s.requests_by_class),
                          classes_text<SpanClass>(s.spans_by_class)));
   }
-  for (const ScenarioResult& s : r.scenarios) {
-    for (const std::string& note : s.notes) page.add(fmt::format("\n{}: {}\n", code(s.name), code(note)));
-    if (!s.drawn_fault.empty()) page.add(fmt::format("\n{}: the seed drew {}\n", code(s.name), code(s.drawn_fault)));
+}
+
+void notes(Page& page, const RunResult& r) {
+  const std::vector<SharedNote> list = shared_notes(r);
+  if (!list.empty()) page.add("\n## Notes\n\n");
+  for (const SharedNote& note : list) {
+    const std::string where =
+        note.scenarios.size() == 1 ? code(note.scenarios[0]) : fmt::format("{} scenarios", note.scenarios.size());
+    page.add(fmt::format("- {}: {}\n", where, prose(note.text)));
   }
 }
 
@@ -203,6 +209,7 @@ std::string to_markdown(const RunResult& result) {
   verdicts(page, result);
   findings(page, lists);
   hops(page, result);
+  notes(page, result);
   sums(page, result);
   page.add(fmt::format("\nReproduce: {}\n", code(reproduce_command(result))));
   return page.take();

@@ -6,6 +6,7 @@
 #include <cctype>
 #include <map>
 
+#include "base/text.h"
 #include "model/ledger.h"
 
 namespace hopcheck::report {
@@ -74,6 +75,10 @@ Totals totals_of(const RunResult& result) {
   return totals;
 }
 
+std::string wall_text(const Totals& totals) {
+  return totals.wall_nanos > 0 ? format_nanos(totals.wall_nanos) : "no time recorded";
+}
+
 std::string exit_code_meaning(int code) {
   switch (code) {
     case 0: return "everything is as it should be";
@@ -94,12 +99,35 @@ std::string profile_line(const RunResult& result) {
   for (const ProxyFact& proxy : result.environment.proxies) {
     if (!proxy.profile.empty()) proofs.emplace(proxy.profile, proxy.proof);
   }
+  // A capture judged without its environment names its profiles in the scenarios' notes.
+  for (const ScenarioResult& scenario : result.scenarios) {
+    for (const std::string& note : scenario.notes) {
+      constexpr std::string_view kPrefix = "profile ";
+      if (proofs.size() < 8 && note.compare(0, kPrefix.size(), kPrefix) == 0)
+        proofs.emplace(note.substr(kPrefix.size()), "");
+    }
+  }
   std::string out;
   for (const auto& [profile, proof] : proofs) {
-    out +=
-        fmt::format("{}{} (proof: {})", out.empty() ? "profile " : ", ", profile, proof.empty() ? "unstated" : proof);
+    out += (out.empty() ? "profile " : ", ") + profile;
+    if (!proof.empty()) out += " (proof: " + proof + ")";
   }
   return out.empty() ? "profile none" : out;
+}
+
+std::vector<SharedNote> shared_notes(const RunResult& result) {
+  std::vector<SharedNote> notes;
+  std::map<std::string, size_t> known;
+  const auto add = [&](const std::string& text, const std::string& scenario) {
+    const auto [at, fresh] = known.emplace(text, notes.size());
+    if (fresh) notes.push_back({text, {}});
+    notes[at->second].scenarios.push_back(scenario);
+  };
+  for (const ScenarioResult& scenario : result.scenarios) {
+    for (const std::string& note : scenario.notes) add(note, scenario.name);
+    if (!scenario.drawn_fault.empty()) add("the seed drew " + scenario.drawn_fault, scenario.name);
+  }
+  return notes;
 }
 
 std::string run_title(const RunResult& result) {

@@ -36,10 +36,17 @@ struct Totals {
   int64_t wall_nanos = 0;  // from the first phase's start to the last one's end
 };
 Totals totals_of(const RunResult& result);
+std::string wall_text(const Totals& totals);  // "66.5s", or that no time was recorded
 
 std::string exit_code_meaning(int code);  // "a claim failed"
 // "profile istio-1.30 (proof: live)", one part per profile in use; "profile none" for a run without proxies.
 std::string profile_line(const RunResult& result);
+// Remarks of scenarios, each once, with the scenarios that made it; in the order of first appearance.
+struct SharedNote {
+  std::string text;
+  std::vector<std::string> scenarios;
+};
+std::vector<SharedNote> shared_notes(const RunResult& result);
 std::string run_title(const RunResult& result);  // suite, the only scenario's name, or "run"
 // The command that repeats the whole run with its seed.
 std::string reproduce_command(const RunResult& result);

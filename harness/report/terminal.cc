@@ -101,10 +101,17 @@ void verdicts(Page& page, const RunResult& r) {
   page.table(table);
   for (const ScenarioResult& s : r.scenarios) {
     if (!s.verdict) page.line(fmt::format("  {}: skipped, {}", printable(s.name), printable(s.skipped)));
-    if (!s.drawn_fault.empty()) {
-      page.line(fmt::format("  {}: the seed drew {}", printable(s.name), printable(s.drawn_fault)));
-    }
-    for (const std::string& note : s.notes) page.line(fmt::format("  {}: {}", printable(s.name), printable(note)));
+  }
+}
+
+// A remark that several scenarios share is printed once.
+void notes(Page& page, const RunResult& r) {
+  const std::vector<SharedNote> list = shared_notes(r);
+  if (!list.empty()) page.heading("Notes");
+  for (const SharedNote& note : list) {
+    const std::string where =
+        note.scenarios.size() == 1 ? note.scenarios[0] : fmt::format("{} scenarios", note.scenarios.size());
+    page.line(fmt::format("  {}: {}", printable(where), printable(note.text)));
   }
 }
 
@@ -236,7 +243,7 @@ void totals(Page& page, const RunResult& r, const FindingLists& lists, const Ter
                            page.toned(to_string(r.verdict), tone_of(r.verdict)), t.as_expected,
                            counted(t.scenarios, "scenario"), t.skipped ? fmt::format(" ({} skipped)", t.skipped) : "",
                            counted(lists.failed.size(), "failure"), counted(lists.unknown.size(), "unknown"),
-                           counted(t.requests, "request"), counted(t.spans, "span"), format_nanos(t.wall_nanos)));
+                           counted(t.requests, "request"), counted(t.spans, "span"), wall_text(t)));
   if (r.interrupted) page.line(page.toned("interrupted: these results are partial", Tone::kUnsure));
   if (r.redactions > 0) page.line(fmt::format("{} secrets were redacted before storage", r.redactions));
   if (!options.run_directory.empty()) page.line("run     " + printable(options.run_directory));
@@ -253,6 +260,7 @@ std::string to_terminal(const RunResult& result, const TerminalOptions& options)
   verdicts(page, result);
   classes(page, result);
   hops(page, result);
+  notes(page, result);
   sums(page, result);
   findings(page, lists);
   absences(page, result);
