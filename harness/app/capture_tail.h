@@ -1,5 +1,5 @@
-// Tails the sink's capture into the run directory during the drive: raw bytes, appended as they come, decoded once for the tally.
-// One thread of its own; the accessors are thread-safe.
+// Tails the sink's capture into the run directory during the drive: raw bytes, appended as they come, decoded once for
+// the tally. One thread of its own; the accessors are thread-safe.
 #pragma once
 
 #include <atomic>

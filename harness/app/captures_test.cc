@@ -1,5 +1,5 @@
-// The recorded captures of real meshes against the scenarios of their environments: the diagonal is fixtures/captures/expected.json,
-// off it nothing passes that differs in profile, entry, naming, fault or journey.
+// The recorded captures of real meshes against the scenarios of their environments: the diagonal is
+// fixtures/captures/expected.json, off it nothing passes that differs in profile, entry, naming, fault or journey.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -41,13 +41,15 @@ TEST(Captures, EveryRecordedCaptureGetsItsAnswer) {
     if (answer.contains("needs")) continue;  // rules that are not there yet: the verdict alone is fixed
     const ScenarioResult& scenario = result->scenarios.at(0);
     for (size_t i = 0; i < scenario.requests_by_class.size(); ++i) {
-      EXPECT_EQ(scenario.requests_by_class[i], answer.at("requestsByClass").value(to_string(static_cast<RequestClass>(i)), uint64_t{0}))
+      EXPECT_EQ(scenario.requests_by_class[i],
+                answer.at("requestsByClass").value(to_string(static_cast<RequestClass>(i)), uint64_t{0}))
           << to_string(static_cast<RequestClass>(i));
     }
     std::vector<std::string> found, wanted;
     for (const Finding& finding : scenario.findings) found.push_back(finding.code + " " + subject_key(finding.subject));
     for (const Finding& finding : result->findings) found.push_back(finding.code + " " + subject_key(finding.subject));
-    for (const Json& item : answer.at("findings")) wanted.push_back(item.at("code").get<std::string>() + " " + item.at("subject").get<std::string>());
+    for (const Json& item : answer.at("findings"))
+      wanted.push_back(item.at("code").get<std::string>() + " " + item.at("subject").get<std::string>());
     EXPECT_EQ(found, wanted);
   }
   EXPECT_GE(judged, 30u);
@@ -60,8 +62,8 @@ bool differs(const Scenario& a, const Scenario& b) {
     return out;
   };
   return a.profile != b.profile || a.entry != b.entry || a.environment.naming != b.environment.naming ||
-         a.environment.gateway_spawn != b.environment.gateway_spawn || a.topology.name != b.topology.name || a.faults != b.faults ||
-         a.inject != b.inject || journeys(a) != journeys(b);
+         a.environment.gateway_spawn != b.environment.gateway_spawn || a.topology.name != b.topology.name ||
+         a.faults != b.faults || a.inject != b.inject || journeys(a) != journeys(b);
 }
 
 TEST(Captures, OffTheDiagonalNothingForeignPasses) {

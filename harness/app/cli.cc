@@ -39,13 +39,16 @@ std::string own_path() {
   return error ? "" : path.string();
 }
 
-// The root that holds scenarios/, fixtures/ and kind/: $HOPCHECK_SHARE, else beside the binary's folder, else the source tree.
+// The root that holds scenarios/, fixtures/ and kind/: $HOPCHECK_SHARE, else beside the binary's folder, else the
+// source tree.
 std::string find_share(const std::string& executable) {
   if (const char* named = std::getenv("HOPCHECK_SHARE"); named != nullptr && *named != '\0') return named;
   const std::filesystem::path folder = std::filesystem::path(executable).parent_path();
-  for (const auto& candidate : {folder.parent_path(), folder / "../share/hopcheck", std::filesystem::path(HOPCHECK_SOURCE_DIR)}) {
+  for (const auto& candidate :
+       {folder.parent_path(), folder / "../share/hopcheck", std::filesystem::path(HOPCHECK_SOURCE_DIR)}) {
     std::error_code error;
-    if (std::filesystem::is_directory(candidate / "fixtures/profiles", error)) return std::filesystem::weakly_canonical(candidate, error).string();
+    if (std::filesystem::is_directory(candidate / "fixtures/profiles", error))
+      return std::filesystem::weakly_canonical(candidate, error).string();
   }
   return HOPCHECK_SOURCE_DIR;
 }
@@ -123,7 +126,8 @@ int run_cli(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return usage_error(cli, error.what(), argc, argv);
   } catch (const std::exception& error) {
-    return report_error(Error{ErrorKind::kInternal, "unexpected exception", error.what(), "report it with the command line"});
+    return report_error(
+        Error{ErrorKind::kInternal, "unexpected exception", error.what(), "report it with the command line"});
   }
   return context.exit_code;
 }

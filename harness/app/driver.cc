@@ -66,11 +66,13 @@ Result<std::vector<Driver::Lane>> Driver::lanes_of(const std::vector<size_t>& sc
   return lanes;
 }
 
-Result<void> Driver::send(const run::DriveTarget& target, const LoadPlan& plan, const std::function<void(const Outcome&)>& sink) {
+Result<void> Driver::send(const run::DriveTarget& target, const LoadPlan& plan,
+                          const std::function<void(const Outcome&)>& sink) {
   return target.from_host ? load::run(plan, sink, *context_.stop) : send_by_agent(target, plan, sink);
 }
 
-Result<void> Driver::send_by_agent(const run::DriveTarget& target, const LoadPlan& plan, const std::function<void(const Outcome&)>& sink) {
+Result<void> Driver::send_by_agent(const run::DriveTarget& target, const LoadPlan& plan,
+                                   const std::function<void(const Outcome&)>& sink) {
   if (auto started = context_.provider->agent_start(target.agent, plan); !started) return started;
   uint64_t from = 0;
   const int64_t planned = static_cast<int64_t>(static_cast<double>(plan.count) / plan.rate * 1e9);
@@ -86,7 +88,8 @@ Result<void> Driver::send_by_agent(const run::DriveTarget& target, const LoadPla
       if (page->finished && page->outcomes.empty()) return {};
     }
     if (system_clock().monotonic_nanos() > deadline) {
-      return fail(ErrorKind::kEnvironment, fmt::format("the load agent {} did not finish in time", target.agent), "", "look at its log");
+      return fail(ErrorKind::kEnvironment, fmt::format("the load agent {} did not finish in time", target.agent), "",
+                  "look at its log");
     }
     if (!page || page->outcomes.empty()) std::this_thread::sleep_for(kAgentPoll);
   }
@@ -135,10 +138,11 @@ Result<void> Driver::warm_target(const run::DriveTarget& target, size_t scenario
     });
     if (!sent) return sent;
     if (system_clock().monotonic_nanos() > deadline) {
-      return fail(ErrorKind::kEnvironment, fmt::format("{} does not answer well", target.base_url), "last answer: " + last,
-                  "look at the pods' logs in the run directory");
+      return fail(ErrorKind::kEnvironment, fmt::format("{} does not answer well", target.base_url),
+                  "last answer: " + last, "look at the pods' logs in the run directory");
     }
-    if (in_a_row == 0) std::this_thread::sleep_for(std::chrono::milliseconds(200));  // between retries, not a fixed wait
+    if (in_a_row == 0)
+      std::this_thread::sleep_for(std::chrono::milliseconds(200));  // between retries, not a fixed wait
   }
   return {};
 }
@@ -217,7 +221,8 @@ std::vector<bool> Driver::answered() const {
   const std::lock_guard lock(mutex_);
   for (const auto& list : outcomes_) {
     for (const Outcome& outcome : list) {
-      if (outcome.n < out.size()) out[outcome.n] = outcome.kind == OutcomeKind::kOk || outcome.kind == OutcomeKind::kFailed;
+      if (outcome.n < out.size())
+        out[outcome.n] = outcome.kind == OutcomeKind::kOk || outcome.kind == OutcomeKind::kFailed;
     }
   }
   return out;

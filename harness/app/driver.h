@@ -1,5 +1,5 @@
-// Drives planned scenarios through their targets: lanes (one per client: the host, each in-cluster agent) run side by side,
-// the scenarios of a lane one after the other. Outcomes are kept per scenario.
+// Drives planned scenarios through their targets: lanes (one per client: the host, each in-cluster agent) run side by
+// side, the scenarios of a lane one after the other. Outcomes are kept per scenario.
 #pragma once
 
 #include <atomic>
@@ -45,8 +45,10 @@ class Driver {
   };
   Result<std::vector<Lane>> lanes_of(const std::vector<size_t>& scenarios) const;
   Result<run::DriveTarget> target_of(size_t scenario) const;
-  Result<void> send(const run::DriveTarget& target, const LoadPlan& plan, const std::function<void(const Outcome&)>& sink);
-  Result<void> send_by_agent(const run::DriveTarget& target, const LoadPlan& plan, const std::function<void(const Outcome&)>& sink);
+  Result<void> send(const run::DriveTarget& target, const LoadPlan& plan,
+                    const std::function<void(const Outcome&)>& sink);
+  Result<void> send_by_agent(const run::DriveTarget& target, const LoadPlan& plan,
+                             const std::function<void(const Outcome&)>& sink);
   Result<void> warm_target(const run::DriveTarget& target, size_t scenario);
   void keep(size_t scenario, const Outcome& outcome);
 

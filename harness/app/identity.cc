@@ -22,7 +22,8 @@ Json pairs_to_json(const std::vector<std::pair<std::string, std::string>>& pairs
 
 std::vector<std::pair<std::string, std::string>> pairs_from_json(const Json& json) {
   std::vector<std::pair<std::string, std::string>> out;
-  for (const Json& item : json) out.emplace_back(item.at("scenario").get<std::string>(), item.at("text").get<std::string>());
+  for (const Json& item : json)
+    out.emplace_back(item.at("scenario").get<std::string>(), item.at("text").get<std::string>());
   return out;
 }
 
@@ -64,7 +65,8 @@ Result<RunIdentity> read_identity(const store::RunDirectory& directory) {
     out.run_id = json.at("runId").get<std::string>();
     out.seed = std::stoull(json.at("seed").get<std::string>());
     out.tag.nonce = std::stoull(json.at("runNonce").get<std::string>(), nullptr, 16);
-    if (!from_hex(json.at("runKey").get<std::string>(), out.tag.key.data(), out.tag.key.size())) throw std::invalid_argument("runKey");
+    if (!from_hex(json.at("runKey").get<std::string>(), out.tag.key.data(), out.tag.key.size()))
+      throw std::invalid_argument("runKey");
     out.provider = json.at("provider").get<std::string>();
     out.interrupted = json.at("interrupted").get<bool>();
     out.skipped = pairs_from_json(json.at("skipped"));
@@ -73,7 +75,8 @@ Result<RunIdentity> read_identity(const store::RunDirectory& directory) {
     out.suite_file = json.at("suiteFile").get<std::string>();
     return out;
   } catch (const std::exception& error) {
-    return fail(ErrorKind::kEvidence, directory.file("plan.json") + " cannot be read", error.what(), "is this a run directory?");
+    return fail(ErrorKind::kEvidence, directory.file("plan.json") + " cannot be read", error.what(),
+                "is this a run directory?");
   }
 }
 

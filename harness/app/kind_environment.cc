@@ -60,7 +60,8 @@ Result<void> KindEnvironment::finish(bool keep, PhaseLog& log) {
   if (standing_) return {};
   if (keep) {
     if (auto kept = provider_->keep(); !kept) return kept;
-    log.note(fmt::format("environment {} is kept: hopcheck down --env {}", provider_->record().id, provider_->record().id));
+    log.note(
+        fmt::format("environment {} is kept: hopcheck down --env {}", provider_->record().id, provider_->record().id));
     return {};
   }
   return provider_->release(log);

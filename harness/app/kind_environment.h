@@ -1,4 +1,5 @@
-// The kind provider as `run` and `up` use it: a fresh environment of one's own, or a standing one by id. Wires mesh to config.
+// The kind provider as `run` and `up` use it: a fresh environment of one's own, or a standing one by id. Wires mesh to
+// config.
 #pragma once
 
 #include <memory>

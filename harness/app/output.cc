@@ -52,7 +52,8 @@ report::TerminalOptions terminal_options(const OutputOptions& options, const std
 }  // namespace
 
 void add_output_options(CLI::App& verb, OutputOptions& options) {
-  verb.add_option("--report", options.reports, "FORMAT[=PATH]: terminal, json, junit, markdown, html, oneline; repeatable");
+  verb.add_option("--report", options.reports,
+                  "FORMAT[=PATH]: terminal, json, junit, markdown, html, oneline; repeatable");
   verb.add_option("-o,--output", options.output, "json: run.json on stdout")->check(CLI::IsMember({"json"}));
   verb.add_option("--color", options.color, "auto, always, never")->check(CLI::IsMember({"auto", "always", "never"}));
 }
@@ -79,7 +80,9 @@ Result<void> emit(const OutputOptions& options, const RunResult& result, const s
     std::ofstream file(path, std::ios::binary);
     file << text;
     file.close();
-    if (!file) return fail(ErrorKind::kUsage, fmt::format("--report: {} cannot be written", path), std::strerror(errno), "name a writable path");
+    if (!file)
+      return fail(ErrorKind::kUsage, fmt::format("--report: {} cannot be written", path), std::strerror(errno),
+                  "name a writable path");
   }
   if (!stdout_taken) std::fputs(report::to_terminal(capped, terminal_options(options, run_directory)).c_str(), stdout);
   std::fflush(stdout);

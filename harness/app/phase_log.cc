@@ -6,7 +6,8 @@ namespace hopcheck::app {
 
 void PhaseLog::record(PhaseStep step) {
   if (directory_ != nullptr) {
-    if (const auto written = directory_->append_phase(step); !written && progress_ != nullptr) progress_->note(written.error().what);
+    if (const auto written = directory_->append_phase(step); !written && progress_ != nullptr)
+      progress_->note(written.error().what);
   }
   const std::lock_guard lock(mutex_);
   steps_.push_back(std::move(step));

@@ -22,7 +22,8 @@ Result<void> load_paths(const RunOptions& options, const config::SearchPath& sea
     if (config::kind_of_file(path) == "Suite") {
       auto loaded = config::load_suite(path, search);
       if (!loaded) return fail(ErrorKind::kUsage, "the suite is not valid\n" + config::to_text(loaded.error()));
-      if (options.paths.size() > 1) return fail(ErrorKind::kUsage, "a suite runs by itself", path + " is a suite", "name one suite, or scenarios");
+      if (options.paths.size() > 1)
+        return fail(ErrorKind::kUsage, "a suite runs by itself", path + " is a suite", "name one suite, or scenarios");
       suite = std::move(*loaded);
       continue;
     }
@@ -67,7 +68,8 @@ void print_tree(const ExpectedTree& tree, std::string& out) {
 
 }  // namespace
 
-Result<RunRequest> resolve_run(const RunOptions& options, const config::SearchPath& search, const std::vector<std::string>& capabilities) {
+Result<RunRequest> resolve_run(const RunOptions& options, const config::SearchPath& search,
+                               const std::vector<std::string>& capabilities) {
   RunRequest request;
   request.seed = options.seed.value_or(random_seed());
   if (auto loaded = load_paths(options, search, request.suite); !loaded) return tl::unexpected(loaded.error());
@@ -86,13 +88,17 @@ Result<RunRequest> resolve_run(const RunOptions& options, const config::SearchPa
     scenarios.push_back(scenario);
     entry_of.push_back(i);
   }
-  if (scenarios.empty()) return fail(ErrorKind::kNothing, "nothing to run", "every scenario was skipped", "name other scenarios or another provider");
+  if (scenarios.empty())
+    return fail(ErrorKind::kNothing, "nothing to run", "every scenario was skipped",
+                "name other scenarios or another provider");
   auto planned = run::plan_environment(scenarios, options.istio, request.seed);
   if (!planned) return tl::unexpected(planned.error());
   request.plan = std::move(*planned);
-  for (run::PlannedScenario& item : request.plan.scenarios) settle_draw(item, request.suite.entries[entry_of[item.source]], request);
+  for (run::PlannedScenario& item : request.plan.scenarios)
+    settle_draw(item, request.suite.entries[entry_of[item.source]], request);
   auto profiles = config::load_profiles(search);
-  if (!profiles) return fail(ErrorKind::kUsage, "the mesh profiles are not valid\n" + config::to_text(profiles.error()));
+  if (!profiles)
+    return fail(ErrorKind::kUsage, "the mesh profiles are not valid\n" + config::to_text(profiles.error()));
   request.profiles = std::move(*profiles);
   return request;
 }
@@ -100,28 +106,30 @@ Result<RunRequest> resolve_run(const RunOptions& options, const config::SearchPa
 Result<std::string> dry_run_text(const RunRequest& request, const std::string& istio_version) {
   std::string note;
   plan::ProfileBinding binding;
-  binding.fallback = istio_version.empty() ? &request.profiles.front() : plan::choose_profile(request.profiles, istio_version, note);
+  binding.fallback =
+      istio_version.empty() ? &request.profiles.front() : plan::choose_profile(request.profiles, istio_version, note);
   if (binding.fallback == nullptr) binding.fallback = &request.profiles.front();
   std::string out = fmt::format("seed {}\nprofile {}\n", request.seed, binding.fallback->name);
   for (const auto& [name, fault] : request.drawn) out += fmt::format("drawn {}: {}\n", name, fault);
   for (size_t g = 0; g < request.plan.groups.size(); ++g) {
     const run::EnvironmentState& state = request.plan.groups[g];
-    out += fmt::format("environment {}: transport {}, naming {}, sampling {}\n", g + 1, to_string(state.transport), to_string(state.naming),
-                       state.sampling ? fmt::format("{:g} %", *state.sampling) : "unset");
+    out += fmt::format("environment {}: transport {}, naming {}, sampling {}\n", g + 1, to_string(state.transport),
+                       to_string(state.naming), state.sampling ? fmt::format("{:g} %", *state.sampling) : "unset");
     if (g > 0) continue;
     for (const run::TopologyInstance& instance : state.instances) {
       out += fmt::format("  namespace {}: topology {}\n", instance.topology.ns, instance.topology.name);
     }
   }
   for (const run::PlannedScenario& item : request.plan.scenarios) {
-    out += fmt::format("scenario {}: {} requests, entry {}, traceparent {}, environment {}, namespace {}\n", item.scenario.name,
-                       item.scenario.load.requests, to_string(item.scenario.entry), to_string(item.scenario.load.traceparent), item.group + 1,
-                       item.scenario.topology.ns);
+    out += fmt::format("scenario {}: {} requests, entry {}, traceparent {}, environment {}, namespace {}\n",
+                       item.scenario.name, item.scenario.load.requests, to_string(item.scenario.entry),
+                       to_string(item.scenario.load.traceparent), item.group + 1, item.scenario.topology.ns);
     for (const Fault& fault : item.scenario.inject) out += fmt::format("    inject {}\n", run::describe(fault));
     const auto expansion = plan::expand(item.scenario, binding);
     if (!expansion) return tl::unexpected(expansion.error());
     for (const ExpectedTree& tree : expansion->trees) {
-      out += fmt::format("    {}{}: {} spans\n", tree.journey, tree.variant.empty() ? "" : " (" + tree.variant + ")", tree.spans.size());
+      out += fmt::format("    {}{}: {} spans\n", tree.journey, tree.variant.empty() ? "" : " (" + tree.variant + ")",
+                         tree.spans.size());
       print_tree(tree, out);
     }
   }

@@ -31,7 +31,8 @@ struct RunRequest {
 };
 
 // `capabilities` of the provider: scenarios that need more are skipped by name.
-Result<RunRequest> resolve_run(const RunOptions& options, const config::SearchPath& search, const std::vector<std::string>& capabilities);
+Result<RunRequest> resolve_run(const RunOptions& options, const config::SearchPath& search,
+                               const std::vector<std::string>& capabilities);
 
 // The plan for people: seed, environments, instances, expected trees, drawn faults.
 Result<std::string> dry_run_text(const RunRequest& request, const std::string& istio_version);

@@ -182,9 +182,13 @@ Result<void> Session::drain() {
   return {};
 }
 
-Result<void> Session::post_control(uint64_t number) { return input_.provider->post_to_collector(control_body(cipher_, number)); }
+Result<void> Session::post_control(uint64_t number) {
+  return input_.provider->post_to_collector(control_body(cipher_, number));
+}
 
-bool Session::control_arrived(uint64_t number) { return tail_ != nullptr && tail_->seen(cipher_.trace_id(kControlBase + number)); }
+bool Session::control_arrived(uint64_t number) {
+  return tail_ != nullptr && tail_->seen(cipher_.trace_id(kControlBase + number));
+}
 
 // Everything that judging needs, even after a failure: what is missing makes the verdict unknown, never a pass.
 void Session::store() {

@@ -7,6 +7,7 @@
 
 #include "app/version.h"
 #include "check/judge.h"
+#include "check/span_info.h"
 #include "plan/expand.h"
 #include "report/html.h"
 #include "report/json.h"
@@ -38,11 +39,13 @@ Result<Suite> load_claims(const std::string& path, const config::SearchPath& sea
 }
 
 void apply_options(Scenario& scenario, const JudgeOptions& options) {
-  scenario.rules.exclude.insert(scenario.rules.exclude.end(), options.without_rules.begin(), options.without_rules.end());
+  scenario.rules.exclude.insert(scenario.rules.exclude.end(), options.without_rules.begin(),
+                                options.without_rules.end());
 }
 
 // The judge's canary, per scenario: what it misses makes a pass unknown.
-Result<void> run_canaries(const check::JudgeInput& input, const check::JudgeResult& judged, uint64_t seed, RunResult& result) {
+Result<void> run_canaries(const check::JudgeInput& input, const check::JudgeResult& judged, uint64_t seed,
+                          RunResult& result) {
   for (size_t i = 0; i < input.scenarios.size(); ++i) {
     const auto profile = std::find_if(input.profiles->begin(), input.profiles->end(),
                                       [&](const MeshProfile& p) { return p.name == judged.profiles[i]; });
@@ -68,14 +71,21 @@ Result<void> run_canaries(const check::JudgeInput& input, const check::JudgeResu
   return {};
 }
 
-// Per scenario the profile that judged each of its proxies, for the report's first lines.
+// Which Envoy each proxy is, read from its spans (telemetry.sdk.version), and the profile and proof level that follow
+// from it.
 void note_profiles(const check::JudgeInput& input, const check::JudgeResult& judged, RunResult& result) {
+  std::map<std::string_view, std::string_view> version_of;
+  for (const Span& span : *input.spans) {
+    if (check::is_mesh_span(span))
+      version_of.emplace(check::proxy_key(span), span.resource->attributes.text("telemetry.sdk.version"));
+  }
   for (ProxyFact& proxy : result.environment.proxies) {
-    for (const MeshProfile& profile : *input.profiles) {
-      if (!proxy.envoy_version.empty() && profile.envoy_minor == plan::envoy_minor_of("x/" + proxy.envoy_version)) {
-        proxy.profile = profile.name;
-        proxy.proof = profile.proof;
-      }
+    const auto found = version_of.find(proxy.pod + "." + proxy.ns);
+    if (found == version_of.end()) continue;
+    proxy.envoy_version = std::string(found->second);
+    if (const MeshProfile* profile = plan::profile_of_envoy(*input.profiles, found->second)) {
+      proxy.profile = profile->name;
+      proxy.proof = profile->proof;
     }
   }
   for (size_t i = 0; i < result.scenarios.size() && i < judged.profiles.size(); ++i) {
@@ -132,7 +142,8 @@ void take_ledger(const std::vector<LedgerEntry>& ledger, check::ScenarioInput& i
 
 }  // namespace
 
-Result<RunResult> judge_stored(const store::RunDirectory& directory, const config::SearchPath& search, const JudgeOptions& options) {
+Result<RunResult> judge_stored(const store::RunDirectory& directory, const config::SearchPath& search,
+                               const JudgeOptions& options) {
   const auto identity = read_identity(directory);
   if (!identity) return tl::unexpected(identity.error());
   auto suite = load_claims(directory.file("scenario.yaml"), search);
@@ -209,7 +220,8 @@ Result<RunResult> judge_bare(const BareCapture& files, const config::SearchPath&
   auto suite = load_claims(files.scenario, search);
   if (!suite) return tl::unexpected(suite.error());
   if (suite->entries.size() != 1 || !suite->name.empty()) {
-    return fail(ErrorKind::kUsage, files.scenario + " is a suite", "a bare capture is judged against one scenario", "name a scenario file");
+    return fail(ErrorKind::kUsage, files.scenario + " is a suite", "a bare capture is judged against one scenario",
+                "name a scenario file");
   }
   const auto capture = store::load_capture(files.capture);
   if (!capture) return tl::unexpected(capture.error());
@@ -242,10 +254,11 @@ Result<RunResult> judge_bare(const BareCapture& files, const config::SearchPath&
 
 Result<void> write_reports(const store::RunDirectory& directory, const RunResult& result) {
   const RunResult capped = report::capped(result);
-  for (const auto& written : {directory.write_run_json(report::to_json(capped)), directory.write_findings(report::findings_to_jsonl(capped)),
-                              directory.write("reports/report.html", report::to_html(capped)),
-                              directory.write("reports/junit.xml", report::to_junit(capped)),
-                              directory.write("reports/summary.md", report::to_markdown(capped))}) {
+  for (const auto& written :
+       {directory.write_run_json(report::to_json(capped)), directory.write_findings(report::findings_to_jsonl(capped)),
+        directory.write("reports/report.html", report::to_html(capped)),
+        directory.write("reports/junit.xml", report::to_junit(capped)),
+        directory.write("reports/summary.md", report::to_markdown(capped))}) {
     if (!written) return written;
   }
   return {};

@@ -1,5 +1,5 @@
-// Judging what is stored: a run directory (ledger, capture, environment, scenario), or a bare capture with a scenario. The live
-// run ends with the same call, so a stored run judged again gives the same findings byte for byte.
+// Judging what is stored: a run directory (ledger, capture, environment, scenario), or a bare capture with a scenario.
+// The live run ends with the same call, so a stored run judged again gives the same findings byte for byte.
 #pragma once
 
 #include <string>
@@ -35,7 +35,8 @@ struct JudgeOptions {
 };
 
 // Reads everything from the directory and judges it. Writes nothing.
-Result<RunResult> judge_stored(const store::RunDirectory& directory, const config::SearchPath& search, const JudgeOptions& options);
+Result<RunResult> judge_stored(const store::RunDirectory& directory, const config::SearchPath& search,
+                               const JudgeOptions& options);
 
 struct BareCapture {
   std::string capture, scenario, ledger;  // paths; ledger "" = none

@@ -26,7 +26,8 @@ Result<RunResult> judge_directory(const CheckOptions& options, const config::Sea
   return result;
 }
 
-// Without a ledger arrival per request is not judged: the result is unknown unless --without-ledger takes those rules out.
+// Without a ledger arrival per request is not judged: the result is unknown unless --without-ledger takes those rules
+// out.
 Result<RunResult> judge_capture(const CheckOptions& options, const config::SearchPath& search) {
   auto result = judge_bare(options.bare, search, options.judge);
   if (!result || !options.bare.ledger.empty() || options.without_ledger) return result;
@@ -34,7 +35,8 @@ Result<RunResult> judge_capture(const CheckOptions& options, const config::Searc
   if (result->verdict == Verdict::kUnknown) result->exit_code = 2;
   for (ScenarioResult& scenario : result->scenarios) {
     scenario.verdict = worst(scenario.verdict.value_or(Verdict::kUnknown), Verdict::kUnknown);
-    scenario.notes.push_back("unknown: no ledger was given, and --without-ledger does not take arrival out of the selection");
+    scenario.notes.push_back(
+        "unknown: no ledger was given, and --without-ledger does not take arrival out of the selection");
   }
   return result;
 }
@@ -43,8 +45,9 @@ void run_check(const CheckOptions& options, Context& context) {
   const config::SearchPath search{context.share};
   const bool bare = !options.bare.capture.empty();
   if (bare == !options.run_directory.empty() || bare != !options.bare.scenario.empty()) {
-    context.exit_code = report_error(Error{ErrorKind::kUsage, "check needs a run directory, or --capture with --scenario", "",
-                                           "hopcheck check reports/runs/latest"});
+    context.exit_code =
+        report_error(Error{ErrorKind::kUsage, "check needs a run directory, or --capture with --scenario", "",
+                           "hopcheck check reports/runs/latest"});
     return;
   }
   const auto result = bare ? judge_capture(options, search) : judge_directory(options, search);
@@ -65,11 +68,13 @@ void add_check(CLI::App& app, Context& context) {
   auto options = std::make_shared<CheckOptions>();
   CLI::App* verb = app.add_subcommand("check", "Judge a stored run or a capture again, without a mesh");
   verb->add_option("rundir", options->run_directory, "run directory");
-  verb->add_option("--capture", options->bare.capture, "capture.hcl, OTLP JSON lines or length-prefixed OTLP protobuf, plain or zstd");
+  verb->add_option("--capture", options->bare.capture,
+                   "capture.hcl, OTLP JSON lines or length-prefixed OTLP protobuf, plain or zstd");
   verb->add_option("--scenario", options->bare.scenario, "scenario file the capture is judged against");
   verb->add_option("--ledger", options->bare.ledger, "ledger.jsonl, or one traceparent per line");
   verb->add_flag("--without-ledger", options->without_ledger, "take arrival per request out of the selection");
-  verb->add_option("--without-rule", options->judge.without_rules, "leave out a code or family, e.g. HOP0504; repeatable");
+  verb->add_option("--without-rule", options->judge.without_rules,
+                   "leave out a code or family, e.g. HOP0504; repeatable");
   add_output_options(*verb, options->output);
   verb->callback([options, &context] { run_check(*options, context); });
 }

@@ -28,8 +28,9 @@ void add_explain(CLI::App& app, Context& context) {
       return;
     }
     const auto near = nearest(*code, codes);
-    context.exit_code = report_error(Error{ErrorKind::kUsage, fmt::format("no rule has the code {}", printable(*code)), "",
-                                           near ? fmt::format("did you mean {}?", *near) : "codes have the form HOPffnn"});
+    context.exit_code =
+        report_error(Error{ErrorKind::kUsage, fmt::format("no rule has the code {}", printable(*code)), "",
+                           near ? fmt::format("did you mean {}?", *near) : "codes have the form HOPffnn"});
   });
 }
 

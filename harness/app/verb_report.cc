@@ -27,7 +27,8 @@ Result<std::string> captured_traces(const store::RunDirectory& directory) {
   std::vector<Span> frame;
   for (size_t i = 0; i < capture->spans.size(); ++i) {
     frame.push_back(capture->spans[i]);
-    const bool last = i + 1 == capture->spans.size() || capture->spans[i + 1].frame_sequence != capture->spans[i].frame_sequence;
+    const bool last =
+        i + 1 == capture->spans.size() || capture->spans[i + 1].frame_sequence != capture->spans[i].frame_sequence;
     if (!last) continue;
     text += otlp::encode_json(frame);
     if (text.back() != '\n') text += '\n';
@@ -49,7 +50,8 @@ Result<void> report_run(const ReportOptions& options) {
     std::ofstream file(options.out, std::ios::binary);
     file << *text;
     file.close();
-    return file ? Result<void>{} : fail(ErrorKind::kUsage, options.out + " cannot be written", "", "name a writable path");
+    return file ? Result<void>{}
+                : fail(ErrorKind::kUsage, options.out + " cannot be written", "", "name a writable path");
   }
   const auto text = directory->read_run_json();
   if (!text) return tl::unexpected(text.error());

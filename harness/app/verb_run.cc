@@ -62,21 +62,25 @@ struct RunVerb {
 };
 
 std::string default_directory(const RunRequest& request, const RunIdentity& identity) {
-  const std::string name = request.suite.name.empty() ? request.suite.entries.front().scenario.name : request.suite.name;
+  const std::string name =
+      request.suite.name.empty() ? request.suite.entries.front().scenario.name : request.suite.name;
   const auto now = std::chrono::time_point_cast<std::chrono::seconds>(std::chrono::system_clock::now());
   return fmt::format("reports/runs/{:%Y%m%dT%H%M%SZ}-{}-{}", fmt::gmtime(now), name, identity.run_id);
 }
 
-Result<store::RunDirectory> make_directory(const RunVerb& verb, const RunRequest& request, const RunIdentity& identity) {
+Result<store::RunDirectory> make_directory(const RunVerb& verb, const RunRequest& request,
+                                           const RunIdentity& identity) {
   const std::string path = verb.options.out.empty() ? default_directory(request, identity) : verb.options.out;
   auto directory = store::RunDirectory::create(path);
   if (!directory) return directory;
   const bool plain = request.suite.name.empty() && request.suite.entries.size() == 1;
-  const auto written = directory->write_scenario(plain ? config::to_yaml(request.suite.entries[0].scenario) : config::to_yaml(request.suite));
+  const auto written = directory->write_scenario(plain ? config::to_yaml(request.suite.entries[0].scenario)
+                                                       : config::to_yaml(request.suite));
   if (!written) return tl::unexpected(written.error());
   if (verb.options.out.empty()) {
     const std::filesystem::path folder = std::filesystem::path(path).parent_path();
-    if (auto linked = store::link_latest(folder.string(), std::filesystem::path(path).filename().string()); !linked) return tl::unexpected(linked.error());
+    if (auto linked = store::link_latest(folder.string(), std::filesystem::path(path).filename().string()); !linked)
+      return tl::unexpected(linked.error());
     store::KeepRuns keep;
     keep.now_unix_nanos = system_clock().wall_unix_nanos();
     keep.always = {std::filesystem::path(path).filename().string()};
@@ -139,7 +143,8 @@ Ran run_on(KindEnvironment& environment, const RunVerb& verb, const RunRequest& 
   const bool failed = !out.session || !out.result || out.result->exit_code != 0;
   if (failed && !*context.stop) {
     log.start_phase("evidence");
-    for (const std::string& missing : environment.provider().collect_evidence(directory.file("logs"))) log.note(missing);
+    for (const std::string& missing : environment.provider().collect_evidence(directory.file("logs")))
+      log.note(missing);
     log.end_phase("ok");
   }
   log.start_phase("tear down");
@@ -149,7 +154,8 @@ Ran run_on(KindEnvironment& environment, const RunVerb& verb, const RunRequest& 
   return out;
 }
 
-int finish_run(Ran ran, const RunVerb& verb, const store::RunDirectory& directory, const PhaseLog& log, bool timed_out, Context& context) {
+int finish_run(Ran ran, const RunVerb& verb, const store::RunDirectory& directory, const PhaseLog& log, bool timed_out,
+               Context& context) {
   int code = 0;
   if (ran.result) {
     ran.result->phases = log.steps();
@@ -165,7 +171,8 @@ int finish_run(Ran ran, const RunVerb& verb, const store::RunDirectory& director
   }
   if (timed_out) {
     return report_error(Error{ErrorKind::kEnvironment, "the run took longer than --timeout " + verb.options.timeout,
-                              "what was collected is in " + directory.path(), "allow more time, or look at the timeline for what waits"});
+                              "what was collected is in " + directory.path(),
+                              "allow more time, or look at the timeline for what waits"});
   }
   if (!ran.session) {
     const int error_code = report_error(ran.session.error());
@@ -184,7 +191,9 @@ Result<int> run_verb(const RunVerb& verb, Context& context) {
   int64_t timeout = 0;
   if (!verb.options.timeout.empty()) {
     const auto parsed = parse_duration_nanos(verb.options.timeout);
-    if (!parsed || *parsed == 0) return fail(ErrorKind::kUsage, "--timeout " + verb.options.timeout + " is no duration", "", "write it as 10m or 90s");
+    if (!parsed || *parsed == 0)
+      return fail(ErrorKind::kUsage, "--timeout " + verb.options.timeout + " is no duration", "",
+                  "write it as 10m or 90s");
     timeout = *parsed;
   }
   const auto request = resolve_run(verb.options, search, KindEnvironment::capabilities());
@@ -202,7 +211,8 @@ Result<int> run_verb(const RunVerb& verb, Context& context) {
     made.skipped = request->skipped;
     made.drawn = request->drawn;
     made.suite_file = request->suite.file;
-    for (const SuiteEntry& entry : request->suite.entries) made.files.emplace_back(entry.scenario.name, entry.scenario.file);
+    for (const SuiteEntry& entry : request->suite.entries)
+      made.files.emplace_back(entry.scenario.name, entry.scenario.file);
     return made;
   }();
   if (auto ready = KindEnvironment::preflight(verb.options, context); !ready) return tl::unexpected(ready.error());
@@ -223,7 +233,8 @@ void add_run(CLI::App& app, Context& context) {
   CLI::App* run = app.add_subcommand("run", "Drive scenarios or a suite through a mesh and judge every request");
   RunOptions& options = verb->options;
   run->add_option("paths", options.paths, "scenario files, or one suite file")->required();
-  run->add_option("--provider", options.provider, "where the mesh comes from: auto, kind")->check(CLI::IsMember({"auto", "kind"}));
+  run->add_option("--provider", options.provider, "where the mesh comes from: auto, kind")
+      ->check(CLI::IsMember({"auto", "kind"}));
   run->add_option("--istio", options.istio, "Istio version by dotted prefix, e.g. 1.31");
   run->add_option("--images", options.images, "images file over kind/images.yaml (HOPCHECK_IMAGES)");
   run->add_option("--image", options.image_overrides, "ROLE=REF: one image; repeatable");

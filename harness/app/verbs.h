@@ -14,7 +14,8 @@ namespace hopcheck::app {
 
 struct Context {
   int exit_code = 0;            // set by the verb that ran
-  std::string share;            // root that holds scenarios/, fixtures/, kind/: $HOPCHECK_SHARE, else beside the binary, else the source tree
+  std::string share;  // root that holds scenarios/, fixtures/, kind/: $HOPCHECK_SHARE, else beside the binary, else the
+                      // source tree
   std::string executable;       // absolute path of this binary
   std::atomic<bool>* stop = nullptr;  // set by SIGINT/SIGTERM
   int stop_signal() const;      // 0, SIGINT or SIGTERM

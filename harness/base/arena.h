@@ -1,5 +1,5 @@
-// A bump allocator for decoded evidence: strings and plain arrays that live as long as the arena and are freed together.
-// Not thread-safe. Only trivially destructible element types; nothing is ever destroyed one by one.
+// A bump allocator for decoded evidence: strings and plain arrays that live as long as the arena and are freed
+// together. Not thread-safe. Only trivially destructible element types; nothing is ever destroyed one by one.
 #pragma once
 
 #include <cstring>

@@ -1,4 +1,5 @@
-// W3C trace and span ids (https://www.w3.org/TR/trace-context/): 16 and 8 bytes, all-zero invalid, lower-case hex outside.
+// W3C trace and span ids (https://www.w3.org/TR/trace-context/): 16 and 8 bytes, all-zero invalid, lower-case hex
+// outside.
 #pragma once
 
 #include <array>

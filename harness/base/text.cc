@@ -69,7 +69,8 @@ std::optional<std::string> nearest(std::string_view word, const std::vector<std:
 
 namespace {
 
-// Length of the valid UTF-8 sequence at the start of text and its code point; 0 when invalid (RFC 3629, no overlong, no surrogates).
+// Length of the valid UTF-8 sequence at the start of text and its code point; 0 when invalid (RFC 3629, no overlong, no
+// surrogates).
 size_t utf8_sequence(std::string_view text, uint32_t& point) {
   const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
   const uint8_t first = byte(0);

@@ -9,13 +9,15 @@
 
 namespace hopcheck {
 
-// "250ms", "5s", "1m30s", "2h" (Go's duration form, as Kubernetes writes them) to nanoseconds; nullopt when malformed or negative.
+// "250ms", "5s", "1m30s", "2h" (Go's duration form, as Kubernetes writes them) to nanoseconds; nullopt when malformed
+// or negative.
 std::optional<int64_t> parse_duration_nanos(std::string_view text);
 // Shortest of ns, us, ms, s with at most three significant decimals: "1.25ms".
 std::string format_nanos(int64_t nanos);
 // The candidate with the smallest edit distance, if it is at most max(2, size/3) away.
 std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& candidates);
-// Control characters, DEL, C1, bidi marks and invalid UTF-8 become \xNN or \u{NNNN}; the rest stays. For consoles and logs.
+// Control characters, DEL, C1, bidi marks and invalid UTF-8 become \xNN or \u{NNNN}; the rest stays. For consoles and
+// logs.
 std::string printable(std::string_view text);
 // Substitutes {name} by the value of lookup(name); unknown names stay as they are.
 template <class Lookup>

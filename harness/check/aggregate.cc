@@ -104,7 +104,8 @@ std::vector<Finding> Aggregates::findings() const {
     finding.expected = aggregate.expected;
     finding.actual = aggregate.actual;
     finding.count = aggregate.count;
-    for (const auto& [n, list] : aggregate.witnesses) finding.witnesses.insert(finding.witnesses.end(), list.begin(), list.end());
+    for (const auto& [n, list] : aggregate.witnesses)
+      finding.witnesses.insert(finding.witnesses.end(), list.begin(), list.end());
     for (const auto& [consequence, count] : aggregate.consequences) {
       finding.consequences.push_back({consequence.code, consequence.subject, count});
     }

@@ -30,7 +30,8 @@ class Aggregates {
  public:
   // Adds one request's hits. Each (code, subject) counts once per request.
   void add(uint64_t n, const Observed& observed, const std::vector<Hit>& hits);
-  void add_finding(uint64_t n, const char* code, Subject subject, std::string expected, std::string actual, std::vector<Witness> witnesses);
+  void add_finding(uint64_t n, const char* code, Subject subject, std::string expected, std::string actual,
+                   std::vector<Witness> witnesses);
   void merge(const Aggregates& other);
 
   // Moves `from` under `to` (created when absent, with `subject`): its count becomes a consequence.

@@ -66,7 +66,8 @@ class Attributor {
     for (size_t i = 0; i < order.size(); ++i) {
       const uint32_t index = order[i];
       const Span& span = spans_[index];
-      if (i > 0 && spans_[order[i - 1]].trace_id == span.trace_id && spans_[order[i - 1]].span_id == span.span_id && span.ids_valid) {
+      if (i > 0 && spans_[order[i - 1]].trace_id == span.trace_id && spans_[order[i - 1]].span_id == span.span_id &&
+          span.ids_valid) {
         const uint32_t first = out_.traces.back().spans.back();
         if (same_content(spans_[first], span)) {
           out_.span_class[index] = SpanClass::kDuplicate;
@@ -114,7 +115,8 @@ class Attributor {
     if (trace.n == kNoRequest || n < trace.n) trace.n = n;
   }
 
-  // Pieces of a split trace that neither carry our id nor a hop: joined by x-request-id to the request it was seen with.
+  // Pieces of a split trace that neither carry our id nor a hop: joined by x-request-id to the request it was seen
+  // with.
   void attribute_by_request_id() {
     std::unordered_map<std::string_view, uint64_t> by_id;
     for (const TraceGroup& trace : out_.traces) {
@@ -178,10 +180,11 @@ class Attributor {
 }  // namespace
 
 bool same_content(const Span& a, const Span& b) {
-  return a.trace_id == b.trace_id && a.span_id == b.span_id && a.parent_id == b.parent_id && a.name == b.name && a.kind == b.kind &&
-         a.status == b.status && a.status_message == b.status_message && a.trace_state == b.trace_state && a.flags == b.flags &&
-         a.start_unix_nanos == b.start_unix_nanos && a.end_unix_nanos == b.end_unix_nanos && a.event_count == b.event_count &&
-         a.link_count == b.link_count && same_attributes(a.attributes, b.attributes) &&
+  return a.trace_id == b.trace_id && a.span_id == b.span_id && a.parent_id == b.parent_id && a.name == b.name &&
+         a.kind == b.kind && a.status == b.status && a.status_message == b.status_message &&
+         a.trace_state == b.trace_state && a.flags == b.flags && a.start_unix_nanos == b.start_unix_nanos &&
+         a.end_unix_nanos == b.end_unix_nanos && a.event_count == b.event_count && a.link_count == b.link_count &&
+         same_attributes(a.attributes, b.attributes) &&
          same_attributes(a.resource->attributes, b.resource->attributes) && a.scope->name == b.scope->name;
 }
 

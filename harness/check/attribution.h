@@ -1,5 +1,6 @@
-// Which request each trace belongs to (verdict.md section 0): our trace id; `hop` in http.url; x-request-id. Attribution is
-// evidence only: it never merges traces. Also finds duplicates and conflicts. Linear in the number of spans.
+// Which request each trace belongs to (verdict.md section 0): our trace id; `hop` in http.url; x-request-id.
+// Attribution is evidence only: it never merges traces. Also finds duplicates and conflicts. Linear in the number of
+// spans.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,7 @@ struct TraceGroup {
   bool warmup = false;           // ours, not to be judged (warm-up, positive control)
   bool mixed = false;            // names several requests
   bool explained = false;        // detached, and a finding of its scenario says why
-  int scenario = -1;             // scenario whose request it is, or (n unset) whose topology its proxies belong to; -1 foreign
+  int scenario = -1;  // scenario whose request it is, or (n unset) whose topology its proxies belong to; -1 foreign
 };
 
 struct Attribution {

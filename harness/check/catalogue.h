@@ -1,4 +1,5 @@
-// The rule catalogue: every code hopcheck can report. Codes are HOPffnn (family, number), never reused; one docs page each.
+// The rule catalogue: every code hopcheck can report. Codes are HOPffnn (family, number), never reused; one docs page
+// each.
 #pragma once
 
 #include <string_view>

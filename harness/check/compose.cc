@@ -64,7 +64,8 @@ class Composer {
   void silent_sdks() {
     const Topology& topology = judge_.input().scenario.topology;
     for (const Service& service : topology.services) {
-      if (service.instrumentation != Instrumentation::kSdk || service.spans.size() < 2 || judge_.judged() == 0) continue;
+      if (service.instrumentation != Instrumentation::kSdk || service.spans.size() < 2 || judge_.judged() == 0)
+        continue;
       std::vector<HitKey> keys;
       bool all = true;
       for (const AppSpan& span : service.spans) {
@@ -91,14 +92,16 @@ class Composer {
     }
   }
 
-  // Traces of this topology that no request claims, beside requests that end where they begin: the context was dropped there.
+  // Traces of this topology that no request claims, beside requests that end where they begin: the context was dropped
+  // there.
   void detached() {
     for (const HitKey& key : keys_of(aggregates_, "HOP0301")) {
       const Aggregate missing = aggregates_.all()[key];
       std::vector<DetachedTop> pieces;
       for (const DetachedTop& top : judge_.detached()) {
         if (top.info.role != ProxyRole::kOutbound || top.trace->n != kNoRequest) continue;
-        const std::string hop = judge_.classifier().service_label(top.info.service) + "->" + judge_.classifier().service_label(top.info.peer);
+        const std::string hop = judge_.classifier().service_label(top.info.service) + "->" +
+                                judge_.classifier().service_label(top.info.peer);
         if (hop == missing.subject.hop && (*input_.spans)[top.span].parent_id.is_zero()) pieces.push_back(top);
       }
       if (pieces.empty()) continue;
@@ -106,8 +109,10 @@ class Composer {
       subject.service = missing.subject.service;
       subject.header = "traceparent";
       Aggregate& cause = aggregates_.demote(key, "HOP0601", subject);
-      cause.expected = fmt::format("the call {} continues the trace that reached {}", missing.subject.hop, subject.service);
-      cause.actual = fmt::format("{} traces begin at {}'s own outbound proxy, as many requests end there", pieces.size(), subject.service);
+      cause.expected =
+          fmt::format("the call {} continues the trace that reached {}", missing.subject.hop, subject.service);
+      cause.actual = fmt::format("{} traces begin at {}'s own outbound proxy, as many requests end there",
+                                 pieces.size(), subject.service);
       cause.witnesses = pair_witnesses(missing, pieces);
       // The spans stay detached (nothing names their request); they are explained.
       for (const DetachedTop& piece : pieces) explain(piece);
@@ -115,7 +120,8 @@ class Composer {
   }
 
   // The missing call's parent, and the detached trace that starts soonest after it.
-  std::map<uint64_t, std::vector<Witness>> pair_witnesses(const Aggregate& missing, const std::vector<DetachedTop>& pieces) const {
+  std::map<uint64_t, std::vector<Witness>> pair_witnesses(const Aggregate& missing,
+                                                          const std::vector<DetachedTop>& pieces) const {
     std::map<uint64_t, std::vector<Witness>> out;
     for (const auto& [n, witnesses] : missing.witnesses) {
       if (witnesses.empty()) continue;
@@ -149,9 +155,9 @@ class Composer {
       if (telemetry.ns != "istio-system" || telemetry.from_n > judge_.input().first_n) continue;
       if (fact == nullptr || telemetry.from_n >= fact->from_n) fact = &telemetry;
     }
-    if (fact == nullptr) return;
+    if (fact == nullptr) return undiagnosed();
     const double claimed = judge_.input().scenario.environment.sampling.value_or(100.0);
-    if (fact->percentage && *fact->percentage >= claimed) return;
+    if (fact->percentage && *fact->percentage >= claimed) return undiagnosed();
     const HitKey lost{"HOP0101", ""};
     if (aggregates_.all().count(lost) == 0) return;
     Subject subject;
@@ -160,8 +166,22 @@ class Composer {
     Aggregate& cause = aggregates_.demote(lost, code, subject);
     cause.expected = fmt::format("randomSamplingPercentage {:g}", claimed);
     const uint64_t sent = judge_.result().requests;
-    cause.actual = fact->percentage ? fmt::format("randomSamplingPercentage {:g}; {} of {} requests left spans", *fact->percentage, judge_.judged(), sent)
-                                    : fmt::format("randomSamplingPercentage is not set, so 1 %; {} of {} requests left spans", judge_.judged(), sent);
+    cause.actual = fact->percentage
+                       ? fmt::format("randomSamplingPercentage {:g}; {} of {} requests left spans", *fact->percentage,
+                                     judge_.judged(), sent)
+                       : fmt::format("randomSamplingPercentage is not set, so 1 %; {} of {} requests left spans",
+                                     judge_.judged(), sent);
+  }
+
+  // Not one span of any request, though the control passed the pipeline, and nothing in the environment says why.
+  void undiagnosed() {
+    const ControlFact& control = input_.environment.control;
+    const HitKey lost{"HOP0101", ""};
+    if (judge_.judged() > 0 || aggregates_.all().count(lost) == 0 || !control.before_arrived || !control.after_arrived)
+      return;
+    Aggregate& cause = aggregates_.demote(lost, "HOP0102", {});
+    cause.expected = "spans of every request";
+    cause.actual = fmt::format("none of {} requests left a span; the control spans arrived", cause.count);
   }
 
   ScenarioJudge& judge_;
@@ -172,6 +192,8 @@ class Composer {
 
 }  // namespace
 
-void compose(ScenarioJudge& judge, const JudgeInput& input, Attribution& attribution) { Composer(judge, input, attribution).run(); }
+void compose(ScenarioJudge& judge, const JudgeInput& input, Attribution& attribution) {
+  Composer(judge, input, attribution).run();
+}
 
 }  // namespace hopcheck::check

@@ -1,5 +1,5 @@
-// The run-level composer: evidence that only the whole run has (pods without a proxy, Telemetry objects, detached traces, every
-// request alike) turns hits into their cause; the hits become its consequences.
+// The run-level composer: evidence that only the whole run has (pods without a proxy, Telemetry objects, detached
+// traces, every request alike) turns hits into their cause; the hits become its consequences.
 #pragma once
 
 #include "check/scenario_judge.h"

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/text.h"
 #include "check/aggregate.h"
 #include "check/catalogue.h"
 
@@ -43,10 +44,16 @@ class Rules {
 
   std::vector<Finding> run(bool any_lost) {
     const Environment& environment = input_.environment;
-    if (!environment.capture_complete) add("HOP0804", {}, "a sealed capture without gaps", environment.capture_problem, {});
+    if (!environment.capture_complete)
+      add("HOP0804", {}, "a sealed capture without gaps", environment.capture_problem, {});
     restarts();
+    if (environment.drain.ended_by == "deadline") {
+      add("HOP1006", {}, "every due span in, or silence with an empty queue",
+          fmt::format("spans still due after {}", format_nanos(environment.drain.waited_nanos)), {});
+    }
     if (input_.bodies.refused > 0) {
-      add("HOP0803", {}, "every export accepted", fmt::format("{} of {} refused", input_.bodies.refused, input_.bodies.received), {});
+      add("HOP0803", {}, "every export accepted",
+          fmt::format("{} of {} refused", input_.bodies.refused, input_.bodies.received), {});
     }
     for (const auto& [first, second] : attribution_.conflicts) {
       const Span& span = (*input_.spans)[second];
@@ -62,7 +69,8 @@ class Rules {
   }
 
  private:
-  void add(const char* code, Subject subject, std::string expected, std::string actual, std::vector<Witness> witnesses) {
+  void add(const char* code, Subject subject, std::string expected, std::string actual,
+           std::vector<Witness> witnesses) {
     out_.add_finding(next_++, code, std::move(subject), std::move(expected), std::move(actual), std::move(witnesses));
   }
 
@@ -73,7 +81,8 @@ class Rules {
       subject.object = object;
       add("HOP0805", subject, "no restart", fmt::format("{} restarts", times), {});
     };
-    for (const ProxyFact& proxy : input_.environment.proxies) restarted("pod " + proxy.ns + "/" + proxy.pod, proxy.restarts);
+    for (const ProxyFact& proxy : input_.environment.proxies)
+      restarted("pod " + proxy.ns + "/" + proxy.pod, proxy.restarts);
     restarted("Collector", input_.environment.collector_fact.restarts);
     restarted("sink", input_.environment.sink_restarts);
   }
@@ -84,16 +93,18 @@ class Rules {
       const Span& span = (*input_.spans)[trace.spans.front()];
       Subject subject;
       subject.service = std::string(span.resource->service_name);
-      add("HOP0806", subject, "every trace belongs to a request", fmt::format("`{}` begins a trace of its own", span.name),
-          {{span.trace_id, span.span_id}});
+      add("HOP0806", subject, "every trace belongs to a request",
+          fmt::format("`{}` begins a trace of its own", span.name), {{span.trace_id, span.span_id}});
     }
   }
 
-  // Δspans_sent counts a span before its export is tried: more sent than stored is loss in the pipeline (verdict.md section 1).
+  // Δspans_sent counts a span before its export is tried: more sent than stored is loss in the pipeline (verdict.md
+  // section 1).
   void pipeline() {
     const auto stored = stored_by_proxy(input_);
     uint64_t sent_total = 0;
-    for (const ProxyFact& proxy : input_.environment.proxies) sent_total += delta(proxy.sent_before, proxy.sent_after).value_or(0);
+    for (const ProxyFact& proxy : input_.environment.proxies)
+      sent_total += delta(proxy.sent_before, proxy.sent_after).value_or(0);
     const CollectorFact& collector = input_.environment.collector_fact;
     const auto received = delta(collector.received_before, collector.received_after);
     for (const ProxyFact& proxy : input_.environment.proxies) {
@@ -105,21 +116,25 @@ class Rules {
       Subject subject;
       subject.service = proxy.service;
       subject.object = received && *received < sent_total ? "proxy -> Collector" : "Collector -> backend";
-      add("HOP0801", subject, fmt::format("{} spans of {}.{}", *sent, proxy.pod, proxy.ns), fmt::format("{} stored", have), {});
+      add("HOP0801", subject, fmt::format("{} spans of {}.{}", *sent, proxy.pod, proxy.ns),
+          fmt::format("{} stored", have), {});
     }
   }
 
   void control() {
     const ControlFact& control = input_.environment.control;
     if (!control.before_sent && !control.after_sent) {
-      add("HOP0107", {}, "a control span that proves the pipeline", "no span of any request, and no positive control was sent", {});
+      add("HOP0107", {}, "a control span that proves the pipeline",
+          "no span of any request, and no positive control was sent", {});
       return;
     }
     if (control.before_arrived && control.after_arrived) return;
     Subject subject;
     subject.object = "Collector -> backend";
     add("HOP0107", subject, "the control spans posted before and after the drive arrive",
-        fmt::format("before {}, after {}", control.before_arrived ? "arrived" : "lost", control.after_arrived ? "arrived" : "lost"), {});
+        fmt::format("before {}, after {}", control.before_arrived ? "arrived" : "lost",
+                    control.after_arrived ? "arrived" : "lost"),
+        {});
   }
 
   const JudgeInput& input_;
@@ -155,16 +170,18 @@ std::vector<SumCheck> sums(const JudgeInput& input, const JudgeResult& result) {
   for (const ScenarioResult& scenario : result.scenarios) {
     std::string outcomes;
     for (size_t i = 0; i < scenario.outcomes.size(); ++i) {
-      outcomes += fmt::format("{}{} {}", i == 0 ? "" : " + ", to_string(static_cast<OutcomeKind>(i)), scenario.outcomes[i]);
+      outcomes +=
+          fmt::format("{}{} {}", i == 0 ? "" : " + ", to_string(static_cast<OutcomeKind>(i)), scenario.outcomes[i]);
     }
     out.push_back({fmt::format("{}: planned {} = {}", scenario.name, scenario.requests, outcomes),
                    scenario.requests == total(scenario.outcomes)});
-    out.push_back({fmt::format("{}: planned {} = {}", scenario.name, scenario.requests, list_of<RequestClass>(scenario.requests_by_class)),
+    out.push_back({fmt::format("{}: planned {} = {}", scenario.name, scenario.requests,
+                               list_of<RequestClass>(scenario.requests_by_class)),
                    scenario.requests == total(scenario.requests_by_class)});
   }
   const BodyCounts& bodies = input.bodies;
-  out.push_back({fmt::format("bodies received {} = accepted {} + refused {} + aborted {}", bodies.received, bodies.accepted, bodies.refused,
-                             bodies.aborted),
+  out.push_back({fmt::format("bodies received {} = accepted {} + refused {} + aborted {}", bodies.received,
+                             bodies.accepted, bodies.refused, bodies.aborted),
                  bodies.received == bodies.accepted + bodies.refused + bodies.aborted});
   out.push_back({fmt::format("stored {} = {}", result.spans_stored, list_of<SpanClass>(result.spans_by_class)),
                  result.spans_stored == total(result.spans_by_class)});

@@ -6,8 +6,8 @@
 
 namespace hopcheck::check {
 
-// Capture damage, restarts, refused exports, conflicts, unexplained detached traces, positive control, Δspans_sent per proxy.
-// any_lost: some answered requests left no span, so that absence is part of the judgement.
+// Capture damage, restarts, refused exports, conflicts, unexplained detached traces, positive control, Δspans_sent per
+// proxy. any_lost: some answered requests left no span, so that absence is part of the judgement.
 std::vector<Finding> evidence_findings(const JudgeInput& input, const Attribution& attribution, bool any_lost);
 
 // The sums of verdict.md section 1; one line each.

@@ -27,7 +27,8 @@ ExhibitSpan observed_bar(const Span& span, const SpanInfo& info, uint64_t zero) 
   bar.start_nanos = static_cast<int64_t>(span.start_unix_nanos - zero);
   bar.duration_nanos = static_cast<int64_t>(span.end_unix_nanos - span.start_unix_nanos);
   bar.status = to_string(span.status);
-  for (const Attribute& attribute : span.attributes) bar.attributes.emplace_back(attribute.key, value_text(attribute.value));
+  for (const Attribute& attribute : span.attributes)
+    bar.attributes.emplace_back(attribute.key, value_text(attribute.value));
   return bar;
 }
 
@@ -61,9 +62,10 @@ Exhibit make_exhibit(const ScenarioJudge& judge, const JudgedRequest& request, c
     const int parent = match.parent_of[s];
     bar.parent = parent >= 0 && static_cast<size_t>(parent) < kMaxExhibitSpans ? parent : -1;
     bar.state = match.expected_of[s] >= 0 ? "matched" : "unexpected";
-    const bool witness = finding != nullptr && std::any_of(finding->witnesses.begin(), finding->witnesses.end(), [&](const Witness& w) {
-                           return w.span_id == bar.span_id && w.trace_id == bar.trace_id;
-                         });
+    const bool witness =
+        finding != nullptr && std::any_of(finding->witnesses.begin(), finding->witnesses.end(), [&](const Witness& w) {
+          return w.span_id == bar.span_id && w.trace_id == bar.trace_id;
+        });
     if (witness) {
       bar.defect = finding->code;
       if (bar.state == "matched") bar.state = "defect";
@@ -86,7 +88,8 @@ std::vector<Exhibit> make_exhibits(const ScenarioJudge& judge, const std::vector
     if (out.size() >= kMaxExhibits) break;
     const auto found = aggregates.find({finding.code, subject_key(finding.subject)});
     if (found == aggregates.end()) continue;
-    if (const JudgedRequest* request = request_of(found->second.example_n)) out.push_back(make_exhibit(judge, *request, &finding));
+    if (const JudgedRequest* request = request_of(found->second.example_n))
+      out.push_back(make_exhibit(judge, *request, &finding));
   }
   for (const JudgedRequest& request : judge.requests()) {
     if (request.klass != RequestClass::kComplete) continue;

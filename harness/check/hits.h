@@ -1,5 +1,5 @@
-// Trace rules: pure functions of one request's pieces and its expected tree → raw hits, already composed within the request
-// (a hit that only follows from another names its cause). The run-level composer is compose.h.
+// Trace rules: pure functions of one request's pieces and its expected tree → raw hits, already composed within the
+// request (a hit that only follows from another names its cause). The run-level composer is compose.h.
 #pragma once
 
 #include <memory>

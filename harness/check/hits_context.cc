@@ -36,7 +36,8 @@ void add_trace_state_hits(HitList& list) {
     hit.expected_index = e;
     hit.span = view.match.span_of[e];
     hit.other = above >= 0 ? view.match.span_of[above] : -1;
-    hit.subject.service = view.tree.spans[e].role == ProxyRole::kInbound && above >= 0 ? list.service_at(above) : list.service_at(e);
+    hit.subject.service =
+        view.tree.spans[e].role == ProxyRole::kInbound && above >= 0 ? list.service_at(above) : list.service_at(e);
     hit.subject.header = "tracestate";
     if (declared_drop(list, hit.subject.service, "tracestate")) continue;
     hit.expected = fmt::format("tracestate {}", view.trace_state);

@@ -1,4 +1,5 @@
-// Names, kind, scope, resource and span attributes, status of each matched span (facts 1.1–1.5; rows O-40, O-50…O-55, M-50…M-53).
+// Names, kind, scope, resource and span attributes, status of each matched span (facts 1.1–1.5; rows O-40, O-50…O-55,
+// M-50…M-53).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -22,8 +23,8 @@ class SpanJudge {
       add("HOP0401", "", expected_.service_name, std::string(span_.resource->service_name));
     }
     if (span_.kind != expected_.kind) {
-      add("HOP0501", expected_.role == ProxyRole::kNone ? expected_.name : to_string(expected_.role), to_string(expected_.kind),
-          to_string(span_.kind));
+      add("HOP0501", expected_.role == ProxyRole::kNone ? expected_.name : to_string(expected_.role),
+          to_string(expected_.kind), to_string(span_.kind));
     }
     if (span_.name != expected_.name) judge_name();
     if (expected_.role != ProxyRole::kNone) judge_proxy();
@@ -69,7 +70,8 @@ class SpanJudge {
         judge_attribute("HOP0503", attribute, span_.resource->attributes);
       }
     }
-    for (const ExpectedAttribute& attribute : expected_.attributes) judge_attribute("HOP0504", attribute, span_.attributes);
+    for (const ExpectedAttribute& attribute : expected_.attributes)
+      judge_attribute("HOP0504", attribute, span_.attributes);
     if (!expected_.method.empty() && info_.method != expected_.method) {
       add("HOP0504", "http.method", expected_.method, std::string(info_.method));
     }
@@ -120,16 +122,18 @@ class SpanJudge {
   void judge_status() {
     // A replaced or disconnected attempt has a status of its own (facts 9, 2 and 3); gRPC maps another table.
     if (list_.view.status_rules == nullptr || info_.http_status < 0 || info_.canceled ||
-        info_.response_flags.find("DC") != std::string_view::npos || span_.attributes.find("grpc.status_code") != nullptr) {
+        info_.response_flags.find("DC") != std::string_view::npos ||
+        span_.attributes.find("grpc.status_code") != nullptr) {
       return;
     }
     for (const StatusRule& rule : *list_.view.status_rules) {
       if (rule.kind != span_.kind || info_.http_status < rule.from || info_.http_status > rule.to) continue;
       if (span_.status != rule.status) {
-        add("HOP0505", fmt::format("{} {}", to_string(span_.kind), info_.http_status), to_string(rule.status), to_string(span_.status));
+        add("HOP0505", fmt::format("{} {}", to_string(span_.kind), info_.http_status), to_string(rule.status),
+            to_string(span_.status));
       } else if (info_.error_tag != rule.error_tag) {
-        add("HOP0505", fmt::format("{} {} error", to_string(span_.kind), info_.http_status), rule.error_tag ? "error=true" : "no error tag",
-            info_.error_tag ? "error=true" : "no error tag");
+        add("HOP0505", fmt::format("{} {} error", to_string(span_.kind), info_.http_status),
+            rule.error_tag ? "error=true" : "no error tag", info_.error_tag ? "error=true" : "no error tag");
       }
       return;
     }

@@ -21,7 +21,9 @@ class HitList {
     const int s = expected < 0 ? -1 : view.match.span_of[expected];
     return s < 0 ? nullptr : &view.observed.infos[s];
   }
-  std::string service_at(int expected) const { return view.classifier.service_label(view.tree.spans[expected].service); }
+  std::string service_at(int expected) const {
+    return view.classifier.service_label(view.tree.spans[expected].service);
+  }
   std::string hop_at(int expected) const { return hop_of(view.classifier, view.tree, expected); }
   // First hit of this code (and, when given, service) that is a cause itself; -1 none.
   int find(std::string_view code, std::string_view service = "") const;

@@ -8,7 +8,8 @@ namespace {
 
 bool is_app(const ExpectedSpan& span) { return span.role == ProxyRole::kNone; }
 
-// The callee's app span hangs directly under the caller's CLIENT: its proxy took no part (else its id would be the parent).
+// The callee's app span hangs directly under the caller's CLIENT: its proxy took no part (else its id would be the
+// parent).
 bool bypassed(const HitList& list, int e) {
   const auto& spans = list.view.tree.spans;
   for (size_t c = static_cast<size_t>(e) + 1; c < spans.size(); ++c) {
@@ -54,7 +55,8 @@ void add_missing(HitList& list) {
 void add_unexpected(HitList& list) {
   const auto& view = list.view;
   std::vector<int> hit_of(view.observed.spans.size(), -1);
-  // Parents first: a child of an unexpected span is its consequence. Depth is bounded by following parent_of with marks.
+  // Parents first: a child of an unexpected span is its consequence. Depth is bounded by following parent_of with
+  // marks.
   std::vector<int> order;
   std::vector<uint8_t> state(view.observed.spans.size(), 0);
   for (size_t i = 0; i < view.observed.spans.size(); ++i) {
@@ -88,8 +90,9 @@ void add_unexpected(HitList& list) {
       hit.subject.hop = "gateway->" + view.classifier.service_label(info.peer);
     } else {
       hit.code = "HOP0302";
-      hit.subject.hop = info.role == ProxyRole::kInbound ? "->" + hit.subject.service
-                                                         : hit.subject.service + "->" + view.classifier.service_label(info.peer);
+      hit.subject.hop = info.role == ProxyRole::kInbound
+                            ? "->" + hit.subject.service
+                            : hit.subject.service + "->" + view.classifier.service_label(info.peer);
     }
     hit_of[s] = list.add(std::move(hit));
   }
@@ -107,7 +110,8 @@ void add_split(HitList& list, int e, Hit hit) {
     hit.actual = fmt::format("trace {} with parent {}", to_hex(observed.trace_id), to_hex(observed.parent_id));
   } else {
     hit.code = "HOP0601";
-    // The app between the proxy's two sides forwards; if the callee's own SERVER starts anew, the caller's proxy sent nothing.
+    // The app between the proxy's two sides forwards; if the callee's own SERVER starts anew, the caller's proxy sent
+    // nothing.
     hit.subject.service = span.role == ProxyRole::kInbound ? list.service_at(span.parent) : list.service_at(e);
     hit.expected = fmt::format("`{}` continues the trace of `{}`", span.name, list.view.tree.spans[span.parent].name);
     hit.actual = observed.parent_id.is_zero() ? "it starts a trace of its own"
@@ -121,7 +125,8 @@ void add_links(HitList& list) {
   for (size_t i = 0; i < view.tree.spans.size(); ++i) {
     const int e = static_cast<int>(i);
     const Link link = view.match.link[e];
-    if (link == Link::kNone || link == Link::kExact || link == Link::kSkipsMissing || link == Link::kUnknownParent) continue;
+    if (link == Link::kNone || link == Link::kExact || link == Link::kSkipsMissing || link == Link::kUnknownParent)
+      continue;
     const ExpectedSpan& span = view.tree.spans[e];
     Hit hit;
     hit.expected_index = e;

@@ -58,7 +58,8 @@ class PairJudge {
       hit.subject.object = list_.view.tree.spans[child_].name;
     }
     hit.expected = fmt::format("{} its parent `{}`", rule, list_.view.tree.spans[parent_].name);
-    hit.actual = fmt::format("{} {}", code == std::string_view("HOP0701") ? "earlier by" : "later by", format_nanos(by));
+    hit.actual =
+        fmt::format("{} {}", code == std::string_view("HOP0701") ? "earlier by" : "later by", format_nanos(by));
     list_.add(std::move(hit));
   }
 
@@ -87,7 +88,8 @@ void add_time_hits(HitList& list) {
       list.add(std::move(hit));
       continue;
     }
-    if (view.match.link[e] == Link::kExact && view.tree.spans[e].parent >= 0) PairJudge(list, e, view.tree.spans[e].parent).run();
+    if (view.match.link[e] == Link::kExact && view.tree.spans[e].parent >= 0)
+      PairJudge(list, e, view.tree.spans[e].parent).run();
   }
 }
 

@@ -14,9 +14,10 @@
 namespace hopcheck::check {
 namespace {
 
-// profile: auto → each workload's own, from telemetry.sdk.version of its spans; what has none follows the mesh's version.
-Result<plan::ProfileBinding> bind_profiles(const JudgeInput& input, const Scenario& scenario, const Classifier& classifier,
-                                           std::vector<std::string>& notes) {
+// profile: auto → each workload's own, from telemetry.sdk.version of its spans; what has none follows the mesh's
+// version.
+Result<plan::ProfileBinding> bind_profiles(const JudgeInput& input, const Scenario& scenario,
+                                           const Classifier& classifier, std::vector<std::string>& notes) {
   plan::ProfileBinding binding;
   const auto& profiles = *input.profiles;
   if (profiles.empty()) return fail(ErrorKind::kUsage, "no mesh profile found", "fixtures/profiles is empty");
@@ -28,7 +29,8 @@ Result<plan::ProfileBinding> bind_profiles(const JudgeInput& input, const Scenar
     }
     if (binding.fallback != nullptr) return binding;
     const auto near = nearest(scenario.profile, names);
-    return fail(ErrorKind::kUsage, fmt::format("scenario {}: profile {} does not exist", scenario.name, scenario.profile), "",
+    return fail(ErrorKind::kUsage,
+                fmt::format("scenario {}: profile {} does not exist", scenario.name, scenario.profile), "",
                 near ? fmt::format("did you mean {}?", *near) : "");
   }
   std::map<const MeshProfile*, uint64_t> votes;
@@ -42,7 +44,8 @@ Result<plan::ProfileBinding> bind_profiles(const JudgeInput& input, const Scenar
     binding.by_service.emplace(info.service, own);
   }
   std::string note;
-  if (!input.environment.istio.empty()) binding.fallback = plan::choose_profile(profiles, input.environment.istio, note);
+  if (!input.environment.istio.empty())
+    binding.fallback = plan::choose_profile(profiles, input.environment.istio, note);
   if (binding.fallback == nullptr) {
     uint64_t best = 0;
     for (const MeshProfile& profile : profiles) {
@@ -87,14 +90,16 @@ void add_honesty(ScenarioResult& result, Aggregates& aggregates) {
   }
 }
 
-// Damaged evidence proves nothing, neither presence nor absence; after a restart only absence is in doubt (verdict.md sections 1, 2).
+// Damaged evidence proves nothing, neither presence nor absence; after a restart only absence is in doubt (verdict.md
+// sections 1, 2).
 void doubt(const JudgeInput& input, std::vector<Finding>& findings) {
   const Environment& environment = input.environment;
   bool restarted = environment.collector_fact.restarts > 0 || environment.sink_restarts > 0;
   for (const ProxyFact& proxy : environment.proxies) {
     restarted = restarted || proxy.restarts > 0 || proxy.dropped_after.value_or(0) > proxy.dropped_before.value_or(0);
   }
-  static constexpr std::string_view kAbsence[] = {"HOP0101", "HOP0102", "HOP0301", "HOP1101", "HOP1103", "HOP0201", "HOP0801"};
+  static constexpr std::string_view kAbsence[] = {"HOP0101", "HOP0102", "HOP0301", "HOP1101",
+                                                  "HOP1103", "HOP0201", "HOP0801"};
   for (Finding& finding : findings) {
     const bool absence = std::find(std::begin(kAbsence), std::end(kAbsence), finding.code) != std::end(kAbsence);
     if (!environment.capture_complete || (restarted && absence)) finding.severity = Verdict::kUnknown;
@@ -140,7 +145,8 @@ void count_classes(const JudgeInput& input, const Attribution& attribution, Judg
 Result<JudgeResult> judge(const JudgeInput& input) {
   JudgeResult out;
   std::vector<std::unique_ptr<Classifier>> classifiers;
-  for (const ScenarioInput& scenario : input.scenarios) classifiers.push_back(std::make_unique<Classifier>(scenario.scenario.topology));
+  for (const ScenarioInput& scenario : input.scenarios)
+    classifiers.push_back(std::make_unique<Classifier>(scenario.scenario.topology));
   std::vector<Prepared> prepared(input.scenarios.size());
   for (size_t i = 0; i < input.scenarios.size(); ++i) {
     auto binding = bind_profiles(input, input.scenarios[i].scenario, *classifiers[i], out.notes);
@@ -156,7 +162,8 @@ Result<JudgeResult> judge(const JudgeInput& input) {
   for (Prepared& item : prepared) {
     item.judge->run(attribution);
     compose(*item.judge, input, attribution);
-    // Absence needs the positive control: requests without spans, or a sampled scenario of which nothing at all was seen.
+    // Absence needs the positive control: requests without spans, or a sampled scenario of which nothing at all was
+    // seen.
     const CountBy<RequestClass>& classes = item.judge->result().requests_by_class;
     any_lost = any_lost || classes[static_cast<size_t>(RequestClass::kLost)] > 0 ||
                (classes[static_cast<size_t>(RequestClass::kUnsampled)] > 0 && item.judge->judged() == 0);

@@ -1,5 +1,5 @@
-// The judge: ledger + capture + environment → classes, sums, findings, verdict. Pure, deterministic and independent of the
-// order in which spans arrived; the same code judges a live run, a stored run and a bare capture.
+// The judge: ledger + capture + environment → classes, sums, findings, verdict. Pure, deterministic and independent of
+// the order in which spans arrived; the same code judges a live run, a stored run and a bare capture.
 #pragma once
 
 #include <optional>
@@ -17,8 +17,8 @@ namespace hopcheck::check {
 struct ScenarioInput {
   Scenario scenario;
   uint64_t first_n = 0;
-  // One entry per planned request, in order of n. Empty with has_ledger = false: a bare capture, where requests are the traces
-  // that begin at the entry, and arrival per request is not judged.
+  // One entry per planned request, in order of n. Empty with has_ledger = false: a bare capture, where requests are the
+  // traces that begin at the entry, and arrival per request is not judged.
   std::vector<LedgerEntry> ledger;
   bool has_ledger = true;
 };

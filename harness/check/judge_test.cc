@@ -1,4 +1,5 @@
-// The judge on synthesized runs: clean ones pass, each planted defect gives exactly its own finding, order does not matter.
+// The judge on synthesized runs: clean ones pass, each planted defect gives exactly its own finding, order does not
+// matter.
 #include "check/judge.h"
 
 #include <gtest/gtest.h>
@@ -79,14 +80,16 @@ class JudgeTest : public testing::Test {
 
   static std::vector<std::string> codes(const JudgeResult& result) {
     std::vector<std::string> out;
-    for (const Finding& finding : result.scenarios[0].findings) out.push_back(finding.code + " " + subject_key(finding.subject));
+    for (const Finding& finding : result.scenarios[0].findings)
+      out.push_back(finding.code + " " + subject_key(finding.subject));
     for (const Finding& finding : result.findings) out.push_back(finding.code + " " + subject_key(finding.subject));
     return out;
   }
 
   Span& span_of(size_t request, const std::string& service, const std::string& name, SpanKind kind) {
     for (size_t i = request * per_request_; i < (request + 1) * per_request_; ++i) {
-      if (spans_[i].resource->service_name == service && spans_[i].name == name && spans_[i].kind == kind) return spans_[i];
+      if (spans_[i].resource->service_name == service && spans_[i].name == name && spans_[i].kind == kind)
+        return spans_[i];
     }
     ADD_FAILURE() << "no span " << service << " " << name;
     return spans_[0];
@@ -132,9 +135,12 @@ TEST_F(JudgeTest, DroppedTraceparentIsOneFindingOfTheServiceThatDropsIt) {
   for (size_t request = 0; request < 5; ++request) {
     TraceId fresh;
     fresh.bytes.fill(static_cast<uint8_t>(0x40 + request));
-    Span& client = span_of(request, "checkout.hop-checkout", "payments.hop-checkout.svc.cluster.local:8080/*", SpanKind::kClient);
+    Span& client =
+        span_of(request, "checkout.hop-checkout", "payments.hop-checkout.svc.cluster.local:8080/*", SpanKind::kClient);
     client.parent_id = {};
-    for (Span* span : {&client, &span_of(request, "payments.hop-checkout", "payments.hop-checkout.svc.cluster.local:8080/*", SpanKind::kServer),
+    for (Span* span : {&client,
+                       &span_of(request, "payments.hop-checkout", "payments.hop-checkout.svc.cluster.local:8080/*",
+                                SpanKind::kServer),
                        &span_of(request, "payments", "POST /charge", SpanKind::kServer),
                        &span_of(request, "payments", "INSERT txn", SpanKind::kInternal)}) {
       span->trace_id = fresh;
@@ -143,7 +149,8 @@ TEST_F(JudgeTest, DroppedTraceparentIsOneFindingOfTheServiceThatDropsIt) {
     // Attribution beside the trace id: the hop tag in http.url.
     const std::string url = "http://payments:8080/charge?hop=01234567-" + std::to_string(request);
     for (uint32_t i = 0; i < client.attributes.size; ++i) {
-      if (client.attributes.data[i].key == "http.url") const_cast<Attribute&>(client.attributes.data[i]).value.text = arena_.copy(url);
+      if (client.attributes.data[i].key == "http.url")
+        const_cast<Attribute&>(client.attributes.data[i]).value.text = arena_.copy(url);
     }
   }
   const JudgeResult result = run();

@@ -14,8 +14,8 @@ bool same_identity(const ExpectedSpan& expected, const Span& span, const SpanInf
          (expected.peer < 0 || info.peer == expected.peer);
 }
 
-// Same place, something of the identity differs: an app span renamed or moved to another service name, or a proxy span whose
-// workload cannot be told.
+// Same place, something of the identity differs: an app span renamed or moved to another service name, or a proxy span
+// whose workload cannot be told.
 bool same_place(const ExpectedSpan& expected, const Span& span, const SpanInfo& info) {
   if (expected.role == ProxyRole::kNone) {
     if (info.mesh) return false;

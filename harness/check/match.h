@@ -1,5 +1,6 @@
-// Matching one request's observed spans to its expected tree: first by exact parent link, then by identity alone (a span whose
-// link is wrong is still that span), then by place alone (a span whose name or kind is wrong). Pure, near-linear, iterative.
+// Matching one request's observed spans to its expected tree: first by exact parent link, then by identity alone (a
+// span whose link is wrong is still that span), then by place alone (a span whose name or kind is wrong). Pure,
+// near-linear, iterative.
 #pragma once
 
 #include <vector>

@@ -1,4 +1,5 @@
-// Judges the requests of one scenario: chooses each request's expected tree, matches, collects hits, classes, gaps and samples.
+// Judges the requests of one scenario: chooses each request's expected tree, matches, collects hits, classes, gaps and
+// samples.
 #pragma once
 
 #include <memory>
@@ -56,12 +57,18 @@ class ScenarioJudge {
   void number_bare_requests(Attribution& attribution);
   bool begins_here(const TraceGroup& trace, uint32_t& root) const;
   void judge_request(uint64_t n, const LedgerEntry* entry, Attribution& attribution);
-  RequestClass class_of_absent(const LedgerEntry* entry) const;
+  RequestClass judge_absence(uint64_t n, const LedgerEntry* entry, const Observed& observed);
+  void count_rate(const LedgerEntry* entry, const Observed& observed);
+  void classify_spans(uint64_t n, const Observed& observed, const Match& match, const std::vector<Hit>& hits,
+                      bool excused, Attribution& attribution);
   bool excused_by_change(const Observed& observed, const Match& match, const ExpectedTree& tree);
   int choose_tree(const Observed& observed, const LedgerEntry* entry, Match& match) const;
   void add_gaps(const Observed& observed, const ExpectedTree& tree, const Match& match);
   void add_latency(const Outcome& outcome);
   void finish();
+  void judge_count();
+  void judge_rate();
+  void add_signature();
   void collect_detached(const Attribution& attribution);
   double claimed_sampling(const LedgerEntry* entry) const;
 

@@ -111,7 +111,8 @@ SpanInfo Classifier::classify(const Span& span) const {
     else if (key == "canceled") info.canceled = value == "true";
     else if (key == "http.status_code") std::from_chars(value.data(), value.data() + value.size(), info.http_status);
   }
-  if (starts_with(info.cluster, "outbound|")) info.peer = service_of_host(info.cluster.substr(info.cluster.rfind('|') + 1));
+  if (starts_with(info.cluster, "outbound|"))
+    info.peer = service_of_host(info.cluster.substr(info.cluster.rfind('|') + 1));
   const NodeId node = parse_node_id(node_id);
   info.pod = node.pod;
   info.pod_namespace = node.ns;

@@ -1,6 +1,7 @@
 // What one observed span is, relative to a topology: mesh or app, which proxy side, whose, towards whom. Pure.
-// Mesh spans are told by scope `envoy` or attribute component=proxy (facts 1.1, 1.5; rows O-50, O-51, D-13), their workload
-// by node_id (the spawned gateway span has none: by its name and cluster), never by service.name, which is itself judged.
+// Mesh spans are told by scope `envoy` or attribute component=proxy (facts 1.1, 1.5; rows O-50, O-51, D-13), their
+// workload by node_id (the spawned gateway span has none: by its name and cluster), never by service.name, which is
+// itself judged.
 #pragma once
 
 #include <string>

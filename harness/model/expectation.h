@@ -1,4 +1,5 @@
-// The tree of spans one request must leave. Interned per (journey, profile, outcome class, variant): a request holds an index.
+// The tree of spans one request must leave. Interned per (journey, profile, outcome class, variant): a request holds an
+// index.
 #pragma once
 
 #include <cstdint>

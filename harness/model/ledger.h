@@ -1,4 +1,5 @@
-// The ledger: what was sent. Intents are a pure function of a LoadPlan and n (plan/intent.h); outcomes are what the client saw.
+// The ledger: what was sent. Intents are a pure function of a LoadPlan and n (plan/intent.h); outcomes are what the
+// client saw.
 #pragma once
 
 #include <cstdint>

@@ -20,7 +20,12 @@ enum class ProxyRole : uint8_t {
 };
 const char* to_string(ProxyRole role);
 
-enum class NamingMode : uint8_t { kAppLabelAndNamespace, kCanonicalNameOnly, kCanonicalNameAndNamespace, kOtelSemanticConventions };
+enum class NamingMode : uint8_t {
+  kAppLabelAndNamespace,
+  kCanonicalNameOnly,
+  kCanonicalNameAndNamespace,
+  kOtelSemanticConventions
+};
 const char* to_string(NamingMode mode);  // "APP_LABEL_AND_NAMESPACE" …
 
 // One attribute (all values are strings on Envoy spans). `value` is a template with {placeholders}; "" = any value.

@@ -1,4 +1,5 @@
-// RunResult: everything a report says; run.json is its one serialised form (files.md). Reports are pure functions of it.
+// RunResult: everything a report says; run.json is its one serialised form (files.md). Reports are pure functions of
+// it.
 #pragma once
 
 #include <array>
@@ -16,8 +17,29 @@ namespace hopcheck {
 inline constexpr int kRunSchemaVersion = 1;
 
 // Counts by class in a fixed order; the sums of verdict.md section 1 hold over them.
-enum class RequestClass : uint8_t { kUnsent, kComplete, kIncomplete, kLost, kMalformed, kUnsampled, kRecovered, kUnresolved, kCount };
-enum class SpanClass : uint8_t { kMatched, kMalformed, kUnexpected, kDetached, kDuplicate, kConflict, kForeign, kLate, kWarmup, kCount };
+enum class RequestClass : uint8_t {
+  kUnsent,
+  kComplete,
+  kIncomplete,
+  kLost,
+  kMalformed,
+  kUnsampled,
+  kRecovered,
+  kUnresolved,
+  kCount
+};
+enum class SpanClass : uint8_t {
+  kMatched,
+  kMalformed,
+  kUnexpected,
+  kDetached,
+  kDuplicate,
+  kConflict,
+  kForeign,
+  kLate,
+  kWarmup,
+  kCount
+};
 const char* to_string(RequestClass c);  // "complete" …
 const char* to_string(SpanClass c);
 template <class E>

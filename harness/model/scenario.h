@@ -49,7 +49,7 @@ struct Fault {
   double percent = 100;   // kFail
   int64_t delay_nanos = 0;
   int status = 503;       // kFail, kAbort, kRetry
-  int times = 1;          // kRetry: attempts that `at` answers with `status` before one succeeds; its caller's proxy retries
+  int times = 1;  // kRetry: attempts that `at` answers with `status` before one succeeds; its caller's proxy retries
   std::string journey;    // only requests of this journey; "" = all
   bool operator==(const Fault&) const = default;
 };

@@ -1,5 +1,5 @@
-// A decoded OTLP span and what hangs on it. Views point into the Arena that the decoder was given; the arena outlives the spans.
-// Field meaning: opentelemetry-proto trace/v1/trace.proto, common/v1/common.proto (1.11).
+// A decoded OTLP span and what hangs on it. Views point into the Arena that the decoder was given; the arena outlives
+// the spans. Field meaning: opentelemetry-proto trace/v1/trace.proto, common/v1/common.proto (1.11).
 #pragma once
 
 #include <cstdint>

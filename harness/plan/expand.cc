@@ -13,13 +13,15 @@ namespace {
 constexpr size_t kMaxSpans = 4096;
 constexpr size_t kMaxVariants = 64;
 
-// One choice per service that can behave in more than one way: which workload answers, and whether it fails as declared.
+// One choice per service that can behave in more than one way: which workload answers, and whether it fails as
+// declared.
 struct Choice {
   std::vector<size_t> workload;  // by service
   std::vector<bool> fails;       // by service
 };
 
-const Fault* find_fault(const Scenario& scenario, const std::string& journey, const std::string& service, Fault::Kind kind) {
+const Fault* find_fault(const Scenario& scenario, const std::string& journey, const std::string& service,
+                        Fault::Kind kind) {
   for (const Fault& fault : scenario.faults) {
     if (fault.kind == kind && fault.at == service && (fault.journey.empty() || fault.journey == journey)) return &fault;
   }
@@ -41,10 +43,13 @@ class TreeBuilder {
     int parent = -1;
     if (scenario_.entry == Entry::kGateway) {
       const int gateway = add_proxy(-1, ProxyRole::kGatewayServer, kGatewayService, entry, port, journey.method, path);
-      const bool spawns = binding_.of(kGatewayService).rule(ProxyRole::kGatewayClient, scenario_.environment.gateway_spawn) != nullptr;
+      const bool spawns =
+          binding_.of(kGatewayService).rule(ProxyRole::kGatewayClient, scenario_.environment.gateway_spawn) != nullptr;
       for (int left = failing_attempts(service.name); left >= 0; --left) {
         // With spawn on each attempt has a CLIENT span of its own, without it all attempts hang under the one span.
-        const int attempt = spawns ? add_proxy(gateway, ProxyRole::kGatewayClient, kGatewayService, entry, port, journey.method, path) : gateway;
+        const int attempt =
+            spawns ? add_proxy(gateway, ProxyRole::kGatewayClient, kGatewayService, entry, port, journey.method, path)
+                   : gateway;
         if (spawns && left > 0 && attempt >= 0) tree_.spans[attempt].http_status = 0;
         add_service(attempt, entry, port, journey.method, path, true, left > 0);
       }
@@ -153,8 +158,10 @@ class TreeBuilder {
   }
 
   // The callee's side of one request, then what it does.
-  // `captured`: its proxy sees the request. `refused`: a declared retry, this attempt is answered with an error at once.
-  void add_service(int parent, int index, uint16_t port, const std::string& method, const std::string& path, bool captured, bool refused) {
+  // `captured`: its proxy sees the request. `refused`: a declared retry, this attempt is answered with an error at
+  // once.
+  void add_service(int parent, int index, uint16_t port, const std::string& method, const std::string& path,
+                   bool captured, bool refused) {
     if (overflow()) return;
     const Service& service = topology_.services[index];
     if (service.meshed && captured) {
@@ -180,7 +187,9 @@ class TreeBuilder {
     if (refused || choice_.fails[index]) return;  // a service that fails as declared makes no calls
     const int repeats = find_fault(scenario_, tree_.journey, service.name, Fault::Kind::kCallTwice) != nullptr ? 2 : 1;
     for (const Call& call : service.calls) {
-      if (!call.when.empty() && std::find(call.when.begin(), call.when.end(), workload_of(index).version) == call.when.end()) continue;
+      if (!call.when.empty() &&
+          std::find(call.when.begin(), call.when.end(), workload_of(index).version) == call.when.end())
+        continue;
       const auto own_parent = app_spans.find(call.parent);
       const int under = call.parent.empty() || own_parent == app_spans.end() ? parent : own_parent->second;
       for (int i = 0; i < call.count * repeats && !overflow(); ++i) add_call(under, index, call, method, path);
@@ -208,10 +217,12 @@ class TreeBuilder {
     if (from.meshed) parent = add_proxy(parent, ProxyRole::kOutbound, caller, callee, port, call_method, call_path);
     // A declared abort sits in the caller's proxy: the callee never sees the request.
     if (find_fault(scenario_, tree_.journey, to.name, Fault::Kind::kAbort) != nullptr) return;
-    for (int left = failing_attempts(to.name); left >= 0; --left) add_service(parent, callee, port, call_method, call_path, true, left > 0);
+    for (int left = failing_attempts(to.name); left >= 0; --left)
+      add_service(parent, callee, port, call_method, call_path, true, left > 0);
   }
 
-  // Attempts that a declared retry answers with an error before one succeeds; all share the caller's one CLIENT span (facts 2.5).
+  // Attempts that a declared retry answers with an error before one succeeds; all share the caller's one CLIENT span
+  // (facts 2.5).
   int failing_attempts(const std::string& service) const {
     const Fault* retry = find_fault(scenario_, tree_.journey, service, Fault::Kind::kRetry);
     return retry == nullptr ? 0 : std::min(retry->times, 16);
@@ -223,8 +234,9 @@ class TreeBuilder {
     for (size_t i = tree_.spans.size(); i > 0; --i) {
       ExpectedSpan& span = tree_.spans[i - 1];
       const int named = span.role == ProxyRole::kInbound ? span.service : span.peer;
-      if (named >= 0 && (find_fault(scenario_, tree_.journey, topology_.services[named].name, Fault::Kind::kFail) != nullptr ||
-                         find_fault(scenario_, tree_.journey, topology_.services[named].name, Fault::Kind::kAbort) != nullptr)) {
+      if (named >= 0 &&
+          (find_fault(scenario_, tree_.journey, topology_.services[named].name, Fault::Kind::kFail) != nullptr ||
+           find_fault(scenario_, tree_.journey, topology_.services[named].name, Fault::Kind::kAbort) != nullptr)) {
         open[i - 1] = true;
       }
       if (open[i - 1]) {
@@ -248,9 +260,10 @@ std::vector<Choice> choices_of(const Scenario& scenario) {
   std::vector<Choice> out{{std::vector<size_t>(services, 0), std::vector<bool>(services, false)}};
   for (size_t i = 0; i < services; ++i) {
     const Service& service = scenario.topology.services[i];
-    const bool may_fail = !service.calls.empty() && std::any_of(scenario.faults.begin(), scenario.faults.end(), [&](const Fault& fault) {
-      return fault.kind == Fault::Kind::kFail && fault.at == service.name;
-    });
+    const bool may_fail =
+        !service.calls.empty() && std::any_of(scenario.faults.begin(), scenario.faults.end(), [&](const Fault& fault) {
+          return fault.kind == Fault::Kind::kFail && fault.at == service.name;
+        });
     std::vector<Choice> next;
     for (const Choice& choice : out) {
       for (size_t w = 0; w < std::max<size_t>(1, service.workloads.size()); ++w) {
@@ -282,7 +295,8 @@ Result<Expansion> expand(const Scenario& scenario, const ProfileBinding& binding
   }
   const std::vector<Choice> choices = choices_of(scenario);
   if (choices.size() > kMaxVariants) {
-    return fail(ErrorKind::kUsage, fmt::format("scenario {}: more than {} variants of one journey", scenario.name, kMaxVariants),
+    return fail(ErrorKind::kUsage,
+                fmt::format("scenario {}: more than {} variants of one journey", scenario.name, kMaxVariants),
                 "each service with several workloads multiplies them", "split the topology");
   }
   Expansion out;
@@ -292,15 +306,19 @@ Result<Expansion> expand(const Scenario& scenario, const ProfileBinding& binding
       TreeBuilder builder(scenario, binding, choice);
       ExpectedTree tree = builder.build(journey);
       if (tree.spans.size() >= kMaxSpans) {
-        return fail(ErrorKind::kUsage, fmt::format("scenario {}: a request would leave more than {} spans", scenario.name, kMaxSpans));
+        return fail(ErrorKind::kUsage,
+                    fmt::format("scenario {}: a request would leave more than {} spans", scenario.name, kMaxSpans));
       }
       for (size_t i = 0; i < choice.workload.size(); ++i) {
         const Service& service = scenario.topology.services[i];
-        const bool takes_part = std::any_of(tree.spans.begin(), tree.spans.end(),
-                                            [&](const ExpectedSpan& span) { return span.service == static_cast<int>(i); });
+        const bool takes_part = std::any_of(tree.spans.begin(), tree.spans.end(), [&](const ExpectedSpan& span) {
+          return span.service == static_cast<int>(i);
+        });
         if (service.workloads.size() > 1 && takes_part) {
-          tree.versions.emplace_back(static_cast<int>(i), canonical_revision(service, service.workloads[choice.workload[i]]));
-          tree.variant += (tree.variant.empty() ? "" : ",") + service.name + "=" + service.workloads[choice.workload[i]].version;
+          tree.versions.emplace_back(static_cast<int>(i),
+                                     canonical_revision(service, service.workloads[choice.workload[i]]));
+          tree.variant +=
+              (tree.variant.empty() ? "" : ",") + service.name + "=" + service.workloads[choice.workload[i]].version;
         }
         if (choice.fails[i]) tree.variant += (tree.variant.empty() ? "" : ",") + service.name + " fails";
       }
@@ -327,7 +345,8 @@ const MeshProfile* profile_of_envoy(const std::vector<MeshProfile>& profiles, st
   return nullptr;
 }
 
-const MeshProfile* choose_profile(const std::vector<MeshProfile>& profiles, const std::string& istio_version, std::string& note) {
+const MeshProfile* choose_profile(const std::vector<MeshProfile>& profiles, const std::string& istio_version,
+                                  std::string& note) {
   const auto minor_number = [](std::string_view version) {
     const auto parts = split(version, '.');
     if (parts.size() < 2) return -1;
@@ -346,7 +365,8 @@ const MeshProfile* choose_profile(const std::vector<MeshProfile>& profiles, cons
     if (own <= wanted && (best == nullptr || own > minor_number(best->istio_minor))) best = &profile;
   }
   if (best != nullptr && minor_number(best->istio_minor) != wanted) {
-    note = fmt::format("Istio {} has no profile of its own: judged by {} (nearest lower minor)", istio_version, best->name);
+    note = fmt::format("Istio {} has no profile of its own: judged by {} (nearest lower minor)", istio_version,
+                       best->name);
   }
   return best;
 }

@@ -28,8 +28,10 @@ struct Expansion {
 // Limits: 4096 spans per tree, 64 variants per journey; beyond them kUsage.
 Result<Expansion> expand(const Scenario& scenario, const ProfileBinding& binding);
 
-// Profile by exact minor; else (vendor suffix stripped) the nearest lower minor, with `note` saying so; null when none is lower.
-const MeshProfile* choose_profile(const std::vector<MeshProfile>& profiles, const std::string& istio_version, std::string& note);
+// Profile by exact minor; else (vendor suffix stripped) the nearest lower minor, with `note` saying so; null when none
+// is lower.
+const MeshProfile* choose_profile(const std::vector<MeshProfile>& profiles, const std::string& istio_version,
+                                  std::string& note);
 // The profile whose envoy_minor the long version string "<sha>/1.38.3/Clean/RELEASE/BoringSSL" names; null when none.
 const MeshProfile* profile_of_envoy(const std::vector<MeshProfile>& profiles, std::string_view sdk_version);
 // "1.38" of such a string; "" when malformed.

@@ -23,7 +23,8 @@ class ExpandTest : public testing::Test {
     EXPECT_TRUE(loaded) << config::to_text(loaded.error());
     return loaded ? *loaded : Scenario{};
   }
-  std::vector<std::pair<size_t, size_t>> counts(const Scenario& s, const std::string& profile) const {  // mesh, all; by variant
+  std::vector<std::pair<size_t, size_t>> counts(const Scenario& s,
+                                                const std::string& profile) const {  // mesh, all; by variant
     ProfileBinding binding;
     for (const MeshProfile& p : profiles_) {
       if (p.name == profile) binding.fallback = &p;
@@ -84,7 +85,9 @@ TEST_F(ExpandTest, NamesFollowTheMode) {
   ASSERT_TRUE(topology);
   const Service& frontend = topology->services[static_cast<size_t>(topology->find("frontend"))];
   const auto& naming = profiles_[0].naming;
-  const auto name = [&](NamingMode mode) { return proxy_service_name(naming.at(mode), frontend, frontend.workloads[0]); };
+  const auto name = [&](NamingMode mode) {
+    return proxy_service_name(naming.at(mode), frontend, frontend.workloads[0]);
+  };
   EXPECT_EQ(name(NamingMode::kAppLabelAndNamespace), "frontend-app.shop");
   EXPECT_EQ(name(NamingMode::kCanonicalNameOnly), "frontend-canon");
   EXPECT_EQ(name(NamingMode::kCanonicalNameAndNamespace), "frontend-canon.shop");

@@ -23,12 +23,14 @@ std::vector<check::Hit> judge_spans(const std::vector<Span>& spans, const Scenar
   }
   const check::Match match = check::match_tree(observed, tree);
   check::PatternCache patterns;
-  return check::request_hits({scenario, classifier, observed, tree, match, input.trace_state, &profile.status}, patterns);
+  return check::request_hits({scenario, classifier, observed, tree, match, input.trace_state, &profile.status},
+                             patterns);
 }
 
 std::string codes_of(const std::vector<check::Hit>& hits) {
   std::string out;
-  for (const check::Hit& hit : hits) out += (out.empty() ? "" : " ") + std::string(hit.code) + "(" + subject_key(hit.subject) + ")";
+  for (const check::Hit& hit : hits)
+    out += (out.empty() ? "" : " ") + std::string(hit.code) + "(" + subject_key(hit.subject) + ")";
   return out;
 }
 

@@ -1,5 +1,5 @@
-// The judge's own canary (verdict.md section 2): before judging, one trace derived from the scenario's expectation with one
-// defect drawn from the seed is judged outside all sums; if nothing is reported, no pass may be given.
+// The judge's own canary (verdict.md section 2): before judging, one trace derived from the scenario's expectation with
+// one defect drawn from the seed is judged outside all sums; if nothing is reported, no pass may be given.
 #pragma once
 
 #include <string>

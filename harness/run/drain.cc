@@ -15,7 +15,8 @@ const char* to_string(DrainEnd end) {
 }
 
 DrainEnd drain_end(const DrainRule& rule, const DrainState& state) {
-  if (state.due_missing == 0 && state.now_nanos - state.last_answer_nanos >= rule.flush_nanos) return DrainEnd::kComplete;
+  if (state.due_missing == 0 && state.now_nanos - state.last_answer_nanos >= rule.flush_nanos)
+    return DrainEnd::kComplete;
   const int64_t last_sign = std::max({state.last_span_nanos, state.last_answer_nanos, state.drain_start_nanos});
   if (state.now_nanos - last_sign >= rule.quiet_nanos && state.queue.value_or(0) == 0) return DrainEnd::kQuiet;
   if (state.now_nanos - state.drain_start_nanos >= rule.deadline_nanos) return DrainEnd::kDeadline;

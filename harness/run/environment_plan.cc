@@ -28,7 +28,8 @@ std::string suffix_of(const TopologyInstance& instance) {
 }
 
 bool same_group(const EnvironmentState& a, const SpecEnvironment& b) {
-  return a.transport == b.transport && a.sampling == b.sampling && a.naming == b.naming && a.gateway_spawn == b.gateway_spawn;
+  return a.transport == b.transport && a.sampling == b.sampling && a.naming == b.naming &&
+         a.gateway_spawn == b.gateway_spawn;
 }
 
 class Planner {
@@ -91,9 +92,12 @@ class Planner {
     for (size_t i = 0; i < plan_.groups.size(); ++i) {
       if (same_group(plan_.groups[i], environment)) return i;
     }
-    if (!plan_.groups.empty() && (plan_.groups[0].naming != environment.naming || plan_.groups[0].gateway_spawn != environment.gateway_spawn)) {
-      return fail(ErrorKind::kUsage, fmt::format("scenario {} needs another mesh than {}", scenario.name, plan_.scenarios[0].scenario.name),
-                  "naming mode and gateway spawn are fixed when Istio is installed", "run it in a run of its own");
+    if (!plan_.groups.empty() &&
+        (plan_.groups[0].naming != environment.naming || plan_.groups[0].gateway_spawn != environment.gateway_spawn)) {
+      return fail(
+          ErrorKind::kUsage,
+          fmt::format("scenario {} needs another mesh than {}", scenario.name, plan_.scenarios[0].scenario.name),
+          "naming mode and gateway spawn are fixed when Istio is installed", "run it in a run of its own");
     }
     EnvironmentState state;
     state.istio = istio_;
@@ -119,7 +123,8 @@ uint64_t EnvironmentPlan::total_requests() const {
   return sum;
 }
 
-Result<EnvironmentPlan> plan_environment(const std::vector<Scenario>& scenarios, const std::string& istio, uint64_t seed) {
+Result<EnvironmentPlan> plan_environment(const std::vector<Scenario>& scenarios, const std::string& istio,
+                                         uint64_t seed) {
   Planner planner(istio, seed);
   for (size_t i = 0; i < scenarios.size(); ++i) {
     if (auto added = planner.add(scenarios[i], i); !added) return tl::unexpected(added.error());

@@ -1,5 +1,6 @@
-// From scenarios to what must stand in the mesh: groups of equal environment (driven concurrently, drained once), one copy of a
-// topology per way of deploying it (each in a namespace of its own), request numbers, and the fault a random canary draws. Pure.
+// From scenarios to what must stand in the mesh: groups of equal environment (driven concurrently, drained once), one
+// copy of a topology per way of deploying it (each in a namespace of its own), request numbers, and the fault a random
+// canary draws. Pure.
 #pragma once
 
 #include <string>
@@ -26,7 +27,8 @@ struct EnvironmentPlan {
 };
 
 // Error kUsage: groups that differ in what needs another mesh (naming mode, gateway spawn).
-Result<EnvironmentPlan> plan_environment(const std::vector<Scenario>& scenarios, const std::string& istio, uint64_t seed);
+Result<EnvironmentPlan> plan_environment(const std::vector<Scenario>& scenarios, const std::string& istio,
+                                         uint64_t seed);
 
 // The random canary's draw: kind none, drop (with a header) or callTwice, at a service that calls another one.
 Fault draw_fault(const Topology& topology, uint64_t seed);

@@ -6,7 +6,8 @@ namespace hopcheck::run {
 namespace {
 
 bool matches(const ExpectedFinding& expected, const Finding& finding) {
-  return expected.code == finding.code && (expected.subject.empty() || expected.subject == subject_key(finding.subject));
+  return expected.code == finding.code &&
+         (expected.subject.empty() || expected.subject == subject_key(finding.subject));
 }
 
 }  // namespace
@@ -20,7 +21,8 @@ void compare_with_expectation(const SuiteEntry& entry, ScenarioResult& result) {
   if (!result.verdict) return;  // skipped: neither as expected nor a deviation
   bool fits = to_string(*result.verdict) == entry.expect_verdict;
   for (const ExpectedFinding& expected : entry.expect_findings) {
-    fits = fits && std::any_of(result.findings.begin(), result.findings.end(), [&](const Finding& f) { return matches(expected, f); });
+    fits = fits && std::any_of(result.findings.begin(), result.findings.end(),
+                               [&](const Finding& f) { return matches(expected, f); });
   }
   for (const Finding& finding : result.findings) {
     fits = fits && std::any_of(entry.expect_findings.begin(), entry.expect_findings.end(),

@@ -1,4 +1,5 @@
-// Suite entries compare what was observed with what they state; a deviation in either direction fails (verdict.md section 3). Pure.
+// Suite entries compare what was observed with what they state; a deviation in either direction fails (verdict.md
+// section 3). Pure.
 #pragma once
 
 #include "model/run_result.h"

@@ -1,5 +1,5 @@
-// Provider: where the mesh comes from (architecture.md section 7). Implemented in mesh/ (kind now; local, cluster later) and
-// faked in run/'s tests. All calls block the calling thread; every wait has a deadline; nothing here throws.
+// Provider: where the mesh comes from (architecture.md section 7). Implemented in mesh/ (kind now; local, cluster
+// later) and faked in run/'s tests. All calls block the calling thread; every wait has a deadline; nothing here throws.
 #pragma once
 
 #include <atomic>
@@ -27,8 +27,8 @@ struct TopologyInstance {
   bool mesh_client = false;                  // a meshed load pod "loadgen" runs in this namespace
 };
 
-// A value; an equal state means nothing to change. What differs decides what is re-applied (sampling: one Telemetry object;
-// transport: the same; naming, spawn: istioctl install and pod restarts).
+// A value; an equal state means nothing to change. What differs decides what is re-applied (sampling: one Telemetry
+// object; transport: the same; naming, spawn: istioctl install and pod restarts).
 struct EnvironmentState {
   std::string istio;  // requested version prefix, "" = the images file's default
   Transport transport = Transport::kGrpc;
@@ -38,7 +38,8 @@ struct EnvironmentState {
   std::vector<TopologyInstance> instances;
 };
 
-// Reports the steps of a phase as they start and end; thread-safe. The implementation prints progress and keeps phases.jsonl.
+// Reports the steps of a phase as they start and end; thread-safe. The implementation prints progress and keeps
+// phases.jsonl.
 class StepLog {
  public:
   virtual ~StepLog() = default;
@@ -96,13 +97,15 @@ class Provider {
   virtual Result<void> sink_seal() = 0;
 
   enum class Mark { kBefore, kAfter };
-  // Reads proxies' and the Collector's counters and restarts into `environment` (proxies are found and listed on kBefore).
+  // Reads proxies' and the Collector's counters and restarts into `environment` (proxies are found and listed on
+  // kBefore).
   virtual Result<void> mark(Mark mark, Environment& environment) = 0;
   // Collector's exporter queue, nullopt when not exposed.
   virtual std::optional<uint64_t> collector_queue() = 0;
   // Versions, images, Telemetry objects as they are in the cluster, configuration as applied.
   virtual Result<void> describe(Environment& environment) = 0;
-  // Pod logs, events, Envoy and Istio configuration into dir (after a failure). Best effort; lists what it could not get.
+  // Pod logs, events, Envoy and Istio configuration into dir (after a failure). Best effort; lists what it could not
+  // get.
   virtual std::vector<std::string> collect_evidence(const std::string& dir) = 0;
   // Removes all it made and proves it; idempotent.
   virtual Result<void> release(StepLog& log) = 0;

@@ -24,8 +24,8 @@ Scenario load(const std::string& path) {
 
 TEST(EnvironmentPlan, GroupsByTelemetryAndGivesEachWayOfDeployingItsNamespace) {
   const std::vector<Scenario> scenarios = {load("core/checkout-gateway.yaml"), load("core/checkout-direct.yaml"),
-                                           load("canary/telemetry-without-percentage.yaml"), load("canary/no-sidecar.yaml"),
-                                           load("core/checkout-mesh.yaml")};
+                                           load("canary/telemetry-without-percentage.yaml"),
+                                           load("canary/no-sidecar.yaml"), load("core/checkout-mesh.yaml")};
   const auto plan = plan_environment(scenarios, "1.31", 1);
   ASSERT_TRUE(plan) << plan.error().what;
   ASSERT_EQ(plan->groups.size(), 2u);
@@ -165,8 +165,8 @@ TEST(Suite, DeviationInEitherDirectionFails) {
 TEST(Canary, IsReportedForEveryShippedScenarioAndTheCleanTracePasses) {
   const auto profiles = config::load_profiles({kRoot});
   ASSERT_TRUE(profiles);
-  for (const char* path : {"core/checkout-gateway.yaml", "core/checkout-mesh-headerless.yaml", "core/checkout-direct.yaml",
-                           "core/checkout-unmeshed.yaml", "core/bookinfo-gateway.yaml"}) {
+  for (const char* path : {"core/checkout-gateway.yaml", "core/checkout-mesh-headerless.yaml",
+                           "core/checkout-direct.yaml", "core/checkout-unmeshed.yaml", "core/bookinfo-gateway.yaml"}) {
     const Scenario scenario = load(path);
     for (const MeshProfile& profile : *profiles) {
       for (uint64_t seed = 0; seed < 50; ++seed) {

@@ -1,5 +1,5 @@
-// Counts the spans of each request as they arrive, for the drain and the progress line. An estimate for pacing the wait; the
-// judge reads the whole capture. Not thread-safe; bounded by the number of traces of the run.
+// Counts the spans of each request as they arrive, for the drain and the progress line. An estimate for pacing the
+// wait; the judge reads the whole capture. Not thread-safe; bounded by the number of traces of the run.
 #pragma once
 
 #include <optional>

@@ -25,8 +25,8 @@ Id random_id(Rng& rng) {
 std::string sample_value(const ExpectedSpan& node, const std::string& key, const SynthesisInput& input) {
   const std::string type = node.service == kGatewayService ? "router" : "sidecar";
   if (key == "node_id") {
-    return fmt::format("{}~10.244.0.9~{}-6d5f7c9b8-qx2lm.{}~{}.svc.cluster.local", type, node.workload, node.workload_namespace,
-                       node.workload_namespace);
+    return fmt::format("{}~10.244.0.9~{}-6d5f7c9b8-qx2lm.{}~{}.svc.cluster.local", type, node.workload,
+                       node.workload_namespace, node.workload_namespace);
   }
   if (key == "guid:x-request-id") return input.request_id;
   if (key == "http.url") return fmt::format("http://{}:{}{}", node.host, node.port, node.path);
@@ -34,7 +34,8 @@ std::string sample_value(const ExpectedSpan& node, const std::string& key, const
   if (key == "upstream_cluster") return node.cluster;
   if (key == "upstream_cluster.name") return node.cluster + ";";
   if (key == "http.status_code") return "200";
-  if (key == "telemetry.sdk.version" || key == "scope.version") return "0000000000000000000000000000000000000000/" + node.envoy_minor + ".0/Clean/RELEASE/BoringSSL";
+  if (key == "telemetry.sdk.version" || key == "scope.version")
+    return "0000000000000000000000000000000000000000/" + node.envoy_minor + ".0/Clean/RELEASE/BoringSSL";
   static const std::map<std::string, std::string> kFixed = {
       {"user_agent", "hopcheck"},       {"http.protocol", "HTTP/1.1"},  {"peer.address", "10.244.0.8"},
       {"upstream_address", "10.244.0.9:8080"}, {"request_size", "0"},  {"response_size", "64"},
@@ -45,12 +46,14 @@ std::string sample_value(const ExpectedSpan& node, const std::string& key, const
   return found == kFixed.end() ? "" : found->second;
 }
 
-AttributeList make_attributes(const std::vector<ExpectedAttribute>& wanted, const ExpectedSpan& node, const SynthesisInput& input,
-                              Arena& arena, bool resource) {
+AttributeList make_attributes(const std::vector<ExpectedAttribute>& wanted, const ExpectedSpan& node,
+                              const SynthesisInput& input, Arena& arena, bool resource) {
   std::vector<std::pair<std::string, std::string>> pairs;
   if (resource) pairs.emplace_back("service.name", node.service_name);
   for (const ExpectedAttribute& item : wanted) {
-    if (item.when == AttributeRule::When::kError || item.when == AttributeRule::When::kOptional || item.key == "service.name") continue;
+    if (item.when == AttributeRule::When::kError || item.when == AttributeRule::When::kOptional ||
+        item.key == "service.name")
+      continue;
     std::string value = item.regex || item.value.empty() ? sample_value(node, item.key, input) : item.value;
     if (item.regex && item.key == "peer.address" && node.role == ProxyRole::kGatewayClient) value = "10.244.0.9:8080";
     pairs.emplace_back(item.key, std::move(value));
@@ -103,13 +106,15 @@ std::vector<Span> synthesize(const SynthesisInput& input, Arena& arena, Rng& rng
 }
 
 const char* to_string(Mutation mutation) {
-  static constexpr const char* kNames[] = {"remove", "zero-parent", "rename", "service-name", "kind", "early-start", "other-trace", "extra"};
+  static constexpr const char* kNames[] = {"remove", "zero-parent", "rename",      "service-name",
+                                           "kind",   "early-start", "other-trace", "extra"};
   return mutation < Mutation::kCount ? kNames[static_cast<size_t>(mutation)] : "?";
 }
 
 size_t mutate(Mutation mutation, std::vector<Span>& spans, Arena& arena, Rng& rng) {
   // Parent mutations need a span below another: never the root, which stands first.
-  const bool needs_parent = mutation == Mutation::kZeroParent || mutation == Mutation::kEarlyStart || mutation == Mutation::kOtherTrace;
+  const bool needs_parent =
+      mutation == Mutation::kZeroParent || mutation == Mutation::kEarlyStart || mutation == Mutation::kOtherTrace;
   const size_t first = needs_parent && spans.size() > 1 ? 1 : 0;
   const size_t index = first + rng.below(spans.size() - first);
   Span& span = spans[index];

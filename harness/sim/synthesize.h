@@ -1,5 +1,5 @@
-// What a mesh would emit for one request, from its expected tree: for the judge's canary, tests and (later) the sim provider.
-// Pure and seeded. Strings live in the arena.
+// What a mesh would emit for one request, from its expected tree: for the judge's canary, tests and (later) the sim
+// provider. Pure and seeded. Strings live in the arena.
 #pragma once
 
 #include <vector>
@@ -24,7 +24,17 @@ struct SynthesisInput {
 std::vector<Span> synthesize(const SynthesisInput& input, Arena& arena, Rng& rng);
 
 // Named, seeded defects; each must be reported by the judge as something.
-enum class Mutation : uint8_t { kRemove, kZeroParent, kRename, kServiceName, kKind, kEarlyStart, kOtherTrace, kExtra, kCount };
+enum class Mutation : uint8_t {
+  kRemove,
+  kZeroParent,
+  kRename,
+  kServiceName,
+  kKind,
+  kEarlyStart,
+  kOtherTrace,
+  kExtra,
+  kCount
+};
 const char* to_string(Mutation mutation);
 // Applies it to one span drawn from rng (never one the mutation would leave unchanged). Returns the index of the span.
 size_t mutate(Mutation mutation, std::vector<Span>& spans, Arena& arena, Rng& rng);

@@ -1,0 +1,140 @@
+// What a scenario's judgement adds up to: gaps per hop, latency, rates, counts, signature.
+#include <fmt/format.h>
+
+#include "check/scenario_judge.h"
+#include "stats/binomial.h"
+
+namespace hopcheck::check {
+namespace {
+
+constexpr double kRateAlpha = 1e-6;  // verdict.md section 6
+
+int64_t duration_of(const Span& span) {
+  return static_cast<int64_t>(span.end_unix_nanos) - static_cast<int64_t>(span.start_unix_nanos);
+}
+
+}  // namespace
+
+void ScenarioJudge::add_gaps(const Observed& observed, const ExpectedTree& tree, const Match& match) {
+  for (size_t i = 0; i < tree.spans.size(); ++i) {
+    const ExpectedSpan& node = tree.spans[i];
+    if (node.role == ProxyRole::kNone) continue;
+    const int e = static_cast<int>(i);
+    const bool caller = node.role != ProxyRole::kInbound;
+    // The gateway's downstream span is no end of a hop where a spawned upstream span exists.
+    const bool has_spawned = node.role == ProxyRole::kGatewayServer && i + 1 < tree.spans.size() &&
+                             tree.spans[i + 1].role == ProxyRole::kGatewayClient;
+    if (has_spawned) continue;
+    std::string from = "client", to;
+    if (caller) {
+      from = classifier_.service_label(node.service);
+      to = classifier_.service_label(node.peer);
+    } else {
+      to = classifier_.service_label(node.service);
+      if (node.parent >= 0) from = classifier_.service_label(tree.spans[node.parent].service);
+    }
+    HopGaps& hop = gaps_[{from, to}];
+    const Span* own = match.span_of[e] < 0 ? nullptr : observed.spans[match.span_of[e]];
+    if (own != nullptr) ++(caller ? hop.client : hop.server);
+    for (size_t c = i + 1; c < tree.spans.size(); ++c) {
+      if (tree.spans[c].parent != e || match.span_of[c] < 0) continue;
+      const Span& child = *observed.spans[match.span_of[c]];
+      if (!caller && tree.spans[c].role == ProxyRole::kNone) ++hop.app;
+      if (own == nullptr || match.link[c] != Link::kExact) continue;
+      const int64_t gap = duration_of(*own) - duration_of(child);
+      if (caller && tree.spans[c].role == ProxyRole::kInbound) hop.wire.add(gap);
+      if (!caller && tree.spans[c].role == ProxyRole::kNone) hop.proxy.add(gap);
+    }
+  }
+}
+
+void ScenarioJudge::add_latency(const Outcome& outcome) {
+  if (outcome.kind == OutcomeKind::kUnsent || outcome.sent_unix_nanos == 0) return;
+  const int64_t late = outcome.sent_unix_nanos - outcome.due_unix_nanos;
+  lateness_.add(late);
+  if (late > 10'000'000) ++late_;
+  if (outcome.done_unix_nanos == 0) return;
+  corrected_.add(outcome.done_unix_nanos - outcome.due_unix_nanos);
+  uncorrected_.add(outcome.done_unix_nanos - outcome.sent_unix_nanos);
+}
+
+// A bare capture: what was planned can only be counted.
+void ScenarioJudge::judge_count() {
+  const Scenario& scenario = scenario_.scenario;
+
+  result_.notes.push_back("arrival per request is not judged: no ledger");
+  const uint64_t seen = traces_of_.size();
+  const double sampling = claimed_sampling(nullptr);
+  if (sampling > 0 && sampling < 100) {
+    rate_sent_ = scenario.load.requests;
+    rate_seen_ = seen;
+    // The unseen ones are the unsampled: the class sums stay whole.
+    const uint64_t unseen = rate_sent_ > seen ? rate_sent_ - seen : 0;
+    result_.requests_by_class[static_cast<size_t>(RequestClass::kUnsampled)] += unseen;
+    result_.outcomes[static_cast<size_t>(OutcomeKind::kOk)] += unseen;
+  } else if (seen != scenario.load.requests) {
+    aggregates_.add_finding(0, "HOP0108", {}, fmt::format("{} requests", scenario.load.requests),
+                            fmt::format("{} requests", seen), {});
+  }
+  result_.requests = 0;  // what the classes hold: the traces seen, and the unsampled where a rate is claimed
+  for (uint64_t count : result_.requests_by_class) result_.requests += count;
+}
+
+// Sampling by the exact two-sided binomial test (verdict.md section 6).
+void ScenarioJudge::judge_rate() {
+  const double rate = scenario_.scenario.environment.sampling.value_or(100.0) / 100.0;
+  const double p = stats::binomial_two_sided_p(rate_seen_, rate_sent_, rate);
+  const auto interval = stats::binomial_interval(rate_sent_, rate, kRateAlpha);
+  result_.notes.push_back(fmt::format(
+      "sampling {} %: {} of {} requests seen, accepted {:.0f} to {:.0f} at alpha 1e-6", rate * 100, rate_seen_,
+      rate_sent_, interval.first * static_cast<double>(rate_sent_), interval.second * static_cast<double>(rate_sent_)));
+  if (p < kRateAlpha) {
+    aggregates_.add_finding(0, "HOP0106", {}, fmt::format("{} % of {}", rate * 100, rate_sent_),
+                            fmt::format("{} seen", rate_seen_), {});
+  }
+}
+
+// Complete requests by the path of each of their spans from the root (verdict.md section 6).
+void ScenarioJudge::add_signature() {
+  std::map<std::pair<std::string, std::string>, uint64_t> signature;
+  for (size_t t = 0; t < expansion_.trees.size(); ++t) {
+    if (completes_by_tree_[t] == 0) continue;
+    std::vector<std::string> paths;
+    for (const ExpectedSpan& span : expansion_.trees[t].spans) {
+      const std::string own = fmt::format("{}/{}/{}", span.service_name, to_string(span.kind), span.name);
+      paths.push_back(span.parent < 0 ? own : paths[span.parent] + " > " + own);
+      signature[{expansion_.trees[t].journey, paths.back()}] += completes_by_tree_[t];
+    }
+  }
+  for (const auto& [key, count] : signature) result_.signature.push_back({key.first, key.second, count});
+}
+
+void ScenarioJudge::finish() {
+  result_.requests = scenario_.ledger.size();
+  if (!scenario_.has_ledger) judge_count();
+  if (rate_sent_ > 0) judge_rate();
+  if (excused_spans_ > 0) {
+    result_.notes.push_back(
+        fmt::format("{} inbound SERVER spans attributed to the old configuration (tracing changed before the start)",
+                    excused_spans_));
+  }
+  if (late_ * 100 > lateness_.count()) {
+    result_.notes.push_back(fmt::format(
+        "{} of {} requests went out more than 10 ms late: latency and gaps are not judged", late_, lateness_.count()));
+  }
+  for (const auto& [key, hop] : gaps_) {
+    HopResult out;
+    out.from = key.first;
+    out.to = key.second;
+    out.client = hop.client;
+    out.server = hop.server;
+    out.app = hop.app;
+    out.wire_gap = hop.wire.distribution();
+    out.proxy_gap = hop.proxy.distribution();
+    result_.hops.push_back(std::move(out));
+  }
+  result_.latency = {corrected_.distribution(), uncorrected_.distribution(), lateness_.distribution()};
+  add_signature();
+}
+
+}  // namespace hopcheck::check
