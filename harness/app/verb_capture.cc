@@ -52,8 +52,9 @@ void print_frame(const store::Frame& frame, bool with_spans) {
   }
   fmt::print("frame {} arrival {} {} {} {} status {} peer {} bytes {}{}\n", frame.sequence, frame.arrival_unix_nanos,
              frame.transport == store::FrameTransport::kHttp ? "http" : "grpc",
-             frame.encoding == otlp::Encoding::kJson ? "json" : "protobuf", kCodings[static_cast<size_t>(frame.content_encoding)],
-             frame.status, printable(frame.peer), frame.body.size(), outcome);
+             frame.encoding == otlp::Encoding::kJson ? "json" : "protobuf",
+             kCodings[static_cast<size_t>(frame.content_encoding)], frame.status, printable(frame.peer),
+             frame.body.size(), outcome);
   if (!with_spans) return;
   for (const auto& [name, value] : frame.headers) fmt::print("  {}: {}\n", printable(name), printable(value));
   for (const Span& span : spans) print_span(span);
@@ -101,7 +102,8 @@ class Output {
  public:
   Result<void> open(const std::string& path) {
     if (path != "-") file_ = std::fopen(path.c_str(), "wbx");
-    if (file_ == nullptr) return fail(ErrorKind::kUsage, "cannot write " + path, std::strerror(errno), "choose a name that is not in use");
+    if (file_ == nullptr)
+      return fail(ErrorKind::kUsage, "cannot write " + path, std::strerror(errno), "choose a name that is not in use");
     return {};
   }
   ~Output() {
@@ -121,7 +123,8 @@ template <class Id>
 Result<void> set_id(const std::string& flag, const std::string& hex, std::optional<Id>& out) {
   if (hex.empty()) return {};
   out = id_from_hex<Id>(hex);
-  if (!out) return fail(ErrorKind::kUsage, fmt::format("{} {} is not {} hex digits", flag, printable(hex), sizeof(Id) * 2));
+  if (!out)
+    return fail(ErrorKind::kUsage, fmt::format("{} {} is not {} hex digits", flag, printable(hex), sizeof(Id) * 2));
   return {};
 }
 
@@ -153,7 +156,8 @@ int edit(Flags& flags) {
   bytes.resize(bytes.size() - edited->cut_bytes);
   Output out;
   if (const auto opened = out.open(flags.out); !opened) return report_error(opened.error());
-  if (!out.write(bytes) || !out.flush()) return report_error({ErrorKind::kEnvironment, "cannot write " + flags.out, std::strerror(errno), ""});
+  if (!out.write(bytes) || !out.flush())
+    return report_error({ErrorKind::kEnvironment, "cannot write " + flags.out, std::strerror(errno), ""});
   std::fputs((edited->description + "\n").c_str(), stderr);
   return 0;
 }
@@ -163,9 +167,11 @@ int grow(const Flags& flags) {
   if (!exports) return report_error(exports.error());
   Output out;
   if (const auto opened = out.open(flags.out); !opened) return report_error(opened.error());
-  const auto grown = store::grow_capture(*exports, flags.traces, [&](std::string_view piece) { return out.write(piece); });
+  const auto grown =
+      store::grow_capture(*exports, flags.traces, [&](std::string_view piece) { return out.write(piece); });
   if (!grown) return report_error(grown.error());
-  if (!out.flush()) return report_error({ErrorKind::kEnvironment, "cannot write " + flags.out, std::strerror(errno), ""});
+  if (!out.flush())
+    return report_error({ErrorKind::kEnvironment, "cannot write " + flags.out, std::strerror(errno), ""});
   fmt::print(stderr, "{} traces, {} spans, {} exports\n", grown->traces, grown->spans, grown->exports);
   return 0;
 }
@@ -204,7 +210,9 @@ void add_capture(CLI::App& app, Context& context) {
   add_edit(*verb, flags, context);
   CLI::App* more = verb->add_subcommand("grow", "Multiply a capture's traces, with fresh ids");
   more->add_option("file", flags->in, "capture.hcl or OTLP JSON lines")->required();
-  more->add_option("--traces", flags->traces, "traces wanted")->required()->check(CLI::Range(uint64_t{1}, uint64_t{100'000'000}));
+  more->add_option("--traces", flags->traces, "traces wanted")
+      ->required()
+      ->check(CLI::Range(uint64_t{1}, uint64_t{100'000'000}));
   more->add_option("--out", flags->out, "file to write; - for stdout")->required();
   more->callback([flags, &context] { context.exit_code = grow(*flags); });
 }

@@ -73,11 +73,14 @@ void add_sink(CLI::App& app, Context& context) {
   verb->add_option("--out", flags->out, "directory for capture.hcl and sink.json")->capture_default_str();
   verb->add_option("--run-id", flags->run_id, "written into the capture's header");
   verb->add_option("--expect-header", flags->expect_header, "NAME=@FILE or NAME=env:VAR; exports without it get 401");
-  verb->add_option("--control-token-file", flags->control_token_file, "file with the control API's token ($HOPCHECK_CONTROL_TOKEN)");
+  verb->add_option("--control-token-file", flags->control_token_file,
+                   "file with the control API's token ($HOPCHECK_CONTROL_TOKEN)");
   verb->add_option("--max-body", flags->max_body, "bytes, before and after decompression")
       ->check(CLI::Range(uint64_t{1}, uint64_t{otlp::kMaxBodyBytes}))
       ->capture_default_str();
-  verb->add_option("--threads", flags->threads, "threads that serve exports")->check(CLI::Range(1, 64))->capture_default_str();
+  verb->add_option("--threads", flags->threads, "threads that serve exports")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
   verb->callback([flags, &context] { context.exit_code = serve(*flags, context); });
 }
 

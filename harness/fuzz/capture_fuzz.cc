@@ -1,5 +1,5 @@
-// libFuzzer: readers of stored captures on arbitrary bytes. The first byte says whether checksums of a native capture are
-// made right first, so that fuzzing gets past them, and how the bytes are cut for the incremental parser.
+// libFuzzer: readers of stored captures on arbitrary bytes. The first byte says whether checksums of a native capture
+// are made right first, so that fuzzing gets past them, and how the bytes are cut for the incremental parser.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -69,7 +69,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzz::require(whole == cut, "cutting the bytes changed what was read");
 
   const int file = memfd_create("capture", MFD_CLOEXEC);
-  fuzz::require(file >= 0 && write(file, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()), "no memory file");
+  fuzz::require(file >= 0 && write(file, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()),
+                "no memory file");
   const auto loaded = store::load_capture("/proc/self/fd/" + std::to_string(file));
   close(file);
   fuzz::require(loaded.has_value(), "a readable file was an error");

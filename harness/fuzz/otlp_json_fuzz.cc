@@ -16,7 +16,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto notes = otlp::decode_json({body.get(), size}, arena, spans);
   if (!notes) {
     fuzz::require(spans.size() == 1, "a refused body left spans behind");
-    fuzz::require(notes.error().kind == ErrorKind::kEvidence && !notes.error().what.empty(), "refused without a reason");
+    fuzz::require(notes.error().kind == ErrorKind::kEvidence && !notes.error().what.empty(),
+                  "refused without a reason");
     return 0;
   }
   fuzz::require(size == 0 || nlohmann::json::accept(body.get(), body.get() + size), "accepted, but it is not JSON");

@@ -15,7 +15,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto notes = otlp::decode_protobuf({body.get(), size}, arena, spans);
   if (!notes) {
     fuzz::require(spans.size() == 1, "a refused body left spans behind");
-    fuzz::require(notes.error().kind == ErrorKind::kEvidence && !notes.error().what.empty(), "refused without a reason");
+    fuzz::require(notes.error().kind == ErrorKind::kEvidence && !notes.error().what.empty(),
+                  "refused without a reason");
     return 0;
   }
   fuzz::require(notes->notes.size() <= 16 && notes->notes.size() <= notes->note_count, "too many notes kept");

@@ -1,5 +1,6 @@
-// OTLP ExportTraceServiceRequest → spans. Pure: no clock, no socket. Bodies are hostile: every loop and buffer is bounded.
-// Rules: opentelemetry-proto collector/trace/v1, OTLP specification 1.11 (JSON: lowerCamelCase, hex ids, integer enums).
+// OTLP ExportTraceServiceRequest → spans. Pure: no clock, no socket. Bodies are hostile: every loop and buffer is
+// bounded. Rules: opentelemetry-proto collector/trace/v1, OTLP specification 1.11 (JSON: lowerCamelCase, hex ids,
+// integer enums).
 #pragma once
 
 #include <array>
@@ -34,8 +35,9 @@ struct DecodeNotes {
   uint64_t resource_spans = 0;
 };
 
-// Appends the body's spans to `out`; atomic: on error nothing is appended. Views point into `body` or `arena`: the caller
-// keeps both (copy the body into the arena first). Error: kind kEvidence, `what` names field path and byte offset.
+// Appends the body's spans to `out`; atomic: on error nothing is appended. Views point into `body` or `arena`: the
+// caller keeps both (copy the body into the arena first). Error: kind kEvidence, `what` names field path and byte
+// offset.
 Result<DecodeNotes> decode_protobuf(std::string_view body, Arena& arena, std::vector<Span>& out);
 Result<DecodeNotes> decode_json(std::string_view body, Arena& arena, std::vector<Span>& out);  // copies into the arena
 Result<DecodeNotes> decode_json_in_place(std::string_view body, Arena& arena, std::vector<Span>& out);

@@ -1,5 +1,5 @@
-// Content codings of HTTP (RFC 9110 section 8.4.1; zstd: RFC 8878, window bound RFC 9659). The output buffer never grows
-// beyond the limit, whatever the sizes inside the data claim.
+// Content codings of HTTP (RFC 9110 section 8.4.1; zstd: RFC 8878, window bound RFC 9659). The output buffer never
+// grows beyond the limit, whatever the sizes inside the data claim.
 #include <fmt/format.h>
 #include <libdeflate.h>
 #include <zstd.h>
@@ -19,7 +19,8 @@ constexpr size_t kFirstGuess = 64 * 1024;
 
 tl::unexpected<Error> damaged(const std::string& what) { return fail(ErrorKind::kEvidence, what, "damaged"); }
 tl::unexpected<Error> too_large(size_t limit) {
-  return fail(ErrorKind::kEvidence, fmt::format("body is larger than {} bytes after decompression", limit), "too large");
+  return fail(ErrorKind::kEvidence, fmt::format("body is larger than {} bytes after decompression", limit),
+              "too large");
 }
 
 // Malloc'd bytes that grow in steps up to a limit; what is beyond the used part is never touched.
@@ -85,7 +86,8 @@ Result<std::string_view> inflate_members(std::string_view body, bool gzip, size_
       if (!output.grow(0)) return too_large(limit);
       continue;
     }
-    if (result != LIBDEFLATE_SUCCESS) return damaged(gzip ? "body is not valid gzip" : "body is not valid deflate (zlib)");
+    if (result != LIBDEFLATE_SUCCESS)
+      return damaged(gzip ? "body is not valid gzip" : "body is not valid deflate (zlib)");
     used += out;
     body.remove_prefix(in);
     if (body.empty()) break;

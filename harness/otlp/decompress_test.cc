@@ -58,8 +58,9 @@ TEST(Decompress, RoundTrips) {
 }
 
 TEST(Decompress, SeveralMembersAndFrames) {
-  EXPECT_EQ(unpack(deflated("one", true) + deflated(kText, true) + deflated("two", true), ContentEncoding::kGzip).value(),
-            "one" + kText + "two");
+  EXPECT_EQ(
+      unpack(deflated("one", true) + deflated(kText, true) + deflated("two", true), ContentEncoding::kGzip).value(),
+      "one" + kText + "two");
   EXPECT_EQ(unpack(zstd("one") + zstd(kText), ContentEncoding::kZstd).value(), "one" + kText);
 }
 

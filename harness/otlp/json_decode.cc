@@ -1,6 +1,6 @@
-// OTLP/JSON → spans. Rules: OTLP specification 1.11, "JSON Protobuf Encoding": lowerCamelCase names, hex ids in any case,
-// integer enums, 64-bit integers as numbers or strings, unknown fields ignored, null = default. Duplicate names: the last one
-// wins, with a note. What is skipped is validated too.
+// OTLP/JSON → spans. Rules: OTLP specification 1.11, "JSON Protobuf Encoding": lowerCamelCase names, hex ids in any
+// case, integer enums, 64-bit integers as numbers or strings, unknown fields ignored, null = default. Duplicate names:
+// the last one wins, with a note. What is skipped is validated too.
 #include <fmt/format.h>
 
 #include <cstring>
@@ -55,7 +55,8 @@ class Decoder {
   bool enumeration(Json json, std::initializer_list<const char*> names, uint32_t& out);
 
   void odd(NoteKind kind, std::string_view name) {
-    const char* what = kind == NoteKind::kSnakeCase ? "field in snake_case is ignored" : "duplicate field, the last one wins";
+    const char* what =
+        kind == NoteKind::kSnakeCase ? "field in snake_case is ignored" : "duplicate field, the last one wins";
     note(kind, [&] { return fmt::format("{}: {}", what, name.substr(0, 64)); });
   }
   template <class MakeText>
@@ -162,7 +163,8 @@ bool Decoder::count_items(Json json, uint32_t& count) {
     ++count;
     od::json_type type{};
     if (const auto code = item.type().get(type)) return reader_.bad(code);
-    if (type != od::json_type::object && type != od::json_type::null) return reader_.bad("an event or link must be an object");
+    if (type != od::json_type::object && type != od::json_type::null)
+      return reader_.bad("an event or link must be an object");
     return reader_.skip(item);
   });
 }
@@ -190,13 +192,15 @@ bool Decoder::resource_spans(Json json) {
   const size_t first = out_.size();
   Resource built;
   const bool read = each_field(
-      json, {Key::kResource, Key::kScopeSpans, Key::kSchemaUrl, Key::kInstrumentationLibrarySpans}, [&](Key key, Json value) {
+      json, {Key::kResource, Key::kScopeSpans, Key::kSchemaUrl, Key::kInstrumentationLibrarySpans},
+      [&](Key key, Json value) {
         switch (key) {
           case Key::kResource:
             built.attributes = {};
             return each_field(value, {Key::kAttributes},
                               [&](Key, Json list) { return attributes(list, built.attributes); });
-          case Key::kSchemaUrl: return reader_.text(value, built.schema_url);
+          case Key::kSchemaUrl:
+            return reader_.text(value, built.schema_url);
           case Key::kScopeSpans:
             out_.resize(first);
             scope_index_ = -1;
@@ -254,18 +258,22 @@ bool Decoder::span(Json json) {
   if (out_.size() - first_ >= kMaxSpansPerBody) return reader_.bad("too many spans");
   Span built;
   IdForm trace = IdForm::kEmpty, own = IdForm::kEmpty, parent = IdForm::kEmpty;
-  const bool read = each_field(
-      json,
-      {Key::kTraceId, Key::kSpanId, Key::kParentSpanId, Key::kTraceState, Key::kName, Key::kKind, Key::kStartTimeUnixNano,
-       Key::kEndTimeUnixNano, Key::kAttributes, Key::kEvents, Key::kLinks, Key::kStatus, Key::kFlags},
-      [&](Key key, Json value) {
-        switch (key) {
-          case Key::kTraceId: return reader_.id(value, built.trace_id, trace);
-          case Key::kSpanId: return reader_.id(value, built.span_id, own);
-          case Key::kParentSpanId: return reader_.id(value, built.parent_id, parent);
-          default: return span_field(key, value, built);
-        }
-      });
+  const bool read = each_field(json,
+                               {Key::kTraceId, Key::kSpanId, Key::kParentSpanId, Key::kTraceState, Key::kName,
+                                Key::kKind, Key::kStartTimeUnixNano, Key::kEndTimeUnixNano, Key::kAttributes,
+                                Key::kEvents, Key::kLinks, Key::kStatus, Key::kFlags},
+                               [&](Key key, Json value) {
+                                 switch (key) {
+                                   case Key::kTraceId:
+                                     return reader_.id(value, built.trace_id, trace);
+                                   case Key::kSpanId:
+                                     return reader_.id(value, built.span_id, own);
+                                   case Key::kParentSpanId:
+                                     return reader_.id(value, built.parent_id, parent);
+                                   default:
+                                     return span_field(key, value, built);
+                                 }
+                               });
   if (!read) return false;
   built.ids_valid = trace == IdForm::kValid && own == IdForm::kValid && parent != IdForm::kMalformed;
   if (!built.ids_valid) note(NoteKind::kInvalidId, [&] { return describe_ids(trace, own, parent); });

@@ -20,8 +20,9 @@ std::string request_of(const std::string& span_fields) {
 }
 
 TEST(JsonDecode, EmptyRequests) {
-  for (const char* body : {"", "{}", R"({"resourceSpans":[]})", R"({"resourceSpans":null})", R"({"resourceSpans":[{}]})",
-                           R"({"resourceSpans":[{"scopeSpans":[{"spans":[]}]}]})", " \n{ } "}) {
+  for (const char* body :
+       {"", "{}", R"({"resourceSpans":[]})", R"({"resourceSpans":null})", R"({"resourceSpans":[{}]})",
+        R"({"resourceSpans":[{"scopeSpans":[{"spans":[]}]}]})", " \n{ } "}) {
     const Decoded decoded(body);
     ASSERT_TRUE(decoded.notes) << body << ": " << decoded.notes.error().what;
     EXPECT_TRUE(decoded.spans.empty());
@@ -85,7 +86,8 @@ TEST(JsonDecode, NullIsTheDefault) {
   ASSERT_TRUE(decoded.notes) << decoded.notes.error().what;
   EXPECT_EQ(decoded.notes->note_count, 0u);
   EXPECT_EQ(decoded.spans.at(0).name, "");
-  const Decoded values(request_of(R"(,"attributes":[null,{"key":null,"value":null},{"key":"a","value":{"stringValue":null}}])"));
+  const Decoded values(
+      request_of(R"(,"attributes":[null,{"key":null,"value":null},{"key":"a","value":{"stringValue":null}}])"));
   ASSERT_TRUE(values.notes) << values.notes.error().what;
   EXPECT_EQ(values.spans.at(0).attributes.size, 3u);
 }
@@ -125,8 +127,9 @@ TEST(JsonDecode, IdsInAnyCaseAndInvalidOnes) {
   EXPECT_EQ(to_hex(upper.spans[0].trace_id), "abcdef00000000000000000000000001");
   for (const char* id : {"", "0", "q83vAAAAAAAAAAAAAAAAAQ==", "00000000000000000000000000000000",
                          "g1111111111111111111111111111111"}) {
-    const Decoded bad(std::string(R"({"resourceSpans":[{"scopeSpans":[{"spans":[{"spanId":"ABCDEF0000000001","traceId":")") +
-                      id + R"("}]}]}]})");
+    const Decoded bad(
+        std::string(R"({"resourceSpans":[{"scopeSpans":[{"spans":[{"spanId":"ABCDEF0000000001","traceId":")") + id +
+        R"("}]}]}]})");
     ASSERT_TRUE(bad.notes) << id;
     EXPECT_FALSE(bad.spans.at(0).ids_valid) << id;
     EXPECT_EQ(bad.notes->note_count, 1u) << id;
@@ -149,7 +152,8 @@ TEST(JsonDecode, DepthIsBounded) {
 }
 
 TEST(JsonDecode, UnknownFieldsAreIgnored) {
-  const Decoded decoded(request_of(R"(,"new":{"a":[1,"\u0041",null,true,{"b":-1.5e3}]},"other":"x","droppedLinksCount":3)"));
+  const Decoded decoded(
+      request_of(R"(,"new":{"a":[1,"\u0041",null,true,{"b":-1.5e3}]},"other":"x","droppedLinksCount":3)"));
   ASSERT_TRUE(decoded.notes) << decoded.notes.error().what;
   EXPECT_EQ(decoded.notes->note_count, 0u);
   EXPECT_EQ(decoded.spans.size(), 1u);
@@ -165,7 +169,8 @@ TEST(JsonDecode, AProtobufBodyIsRefused) {
 TEST(JsonDecode, ALargeBodyThenASmallOne) {
   std::string spans;
   for (int i = 0; i < 60000; ++i) {
-    spans += (i > 0 ? ",{" : "{") + std::string(kIds) + R"(,"name":"nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"})";
+    spans += (i > 0 ? ",{" : "{") + std::string(kIds) +
+             R"(,"name":"nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"})";
   }
   const Decoded large(R"({"resourceSpans":[{"scopeSpans":[{"spans":[)" + spans + "]}]}]}");
   ASSERT_TRUE(large.notes);

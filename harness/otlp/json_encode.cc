@@ -51,8 +51,8 @@ void add_span(std::string& out, const Span& span) {
   out += ',';
   if (span.flags != 0) out += fmt::format("\"flags\":{},", span.flags);
   add_text(out, "name", span.name);
-  out += fmt::format(",\"kind\":{},\"startTimeUnixNano\":\"{}\",\"endTimeUnixNano\":\"{}\",", static_cast<int>(span.kind),
-                     span.start_unix_nanos, span.end_unix_nanos);
+  out += fmt::format(",\"kind\":{},\"startTimeUnixNano\":\"{}\",\"endTimeUnixNano\":\"{}\",",
+                     static_cast<int>(span.kind), span.start_unix_nanos, span.end_unix_nanos);
   add_attributes(out, span.attributes);
   add_empty_items(out, "events", span.event_count);
   add_empty_items(out, "links", span.link_count);
@@ -91,7 +91,8 @@ std::string encode_json(const std::vector<Span>& spans) {
       out += '{';
       add_scope(out, scope);
       out += "\"spans\":[";
-      for (bool first = true; i < spans.size() && spans[i].resource == resource && spans[i].scope == scope; first = false) {
+      for (bool first = true; i < spans.size() && spans[i].resource == resource && spans[i].scope == scope;
+           first = false) {
         if (!first) out += ',';
         add_span(out, spans[i++]);
       }

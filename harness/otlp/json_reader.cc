@@ -14,16 +14,44 @@ namespace hopcheck::otlp {
 namespace od = simdjson::ondemand;
 
 namespace {
-constexpr std::string_view kKeyNames[] = {
-    "resourceSpans", "resource", "scopeSpans", "schemaUrl", "attributes", "scope", "spans", "name", "version", "traceId",
-    "spanId", "parentSpanId", "traceState", "kind", "startTimeUnixNano", "endTimeUnixNano", "events", "links", "status",
-    "flags", "message", "code", "key", "value", "stringValue", "boolValue", "intValue", "doubleValue", "arrayValue",
-    "kvlistValue", "bytesValue", "instrumentationLibrarySpans"};
-
+constexpr std::string_view kKeyNames[] = {"resourceSpans",
+                                          "resource",
+                                          "scopeSpans",
+                                          "schemaUrl",
+                                          "attributes",
+                                          "scope",
+                                          "spans",
+                                          "name",
+                                          "version",
+                                          "traceId",
+                                          "spanId",
+                                          "parentSpanId",
+                                          "traceState",
+                                          "kind",
+                                          "startTimeUnixNano",
+                                          "endTimeUnixNano",
+                                          "events",
+                                          "links",
+                                          "status",
+                                          "flags",
+                                          "message",
+                                          "code",
+                                          "key",
+                                          "value",
+                                          "stringValue",
+                                          "boolValue",
+                                          "intValue",
+                                          "doubleValue",
+                                          "arrayValue",
+                                          "kvlistValue",
+                                          "bytesValue",
+                                          "instrumentationLibrarySpans"};
 
 // Numbers may also be written with an exponent or a fraction of zero; exact only up to 2^53.
 constexpr double kExact = 9007199254740992.0;
-bool whole(double value, double low, double high) { return std::floor(value) == value && value >= low && value <= high; }
+bool whole(double value, double low, double high) {
+  return std::floor(value) == value && value >= low && value <= high;
+}
 }  // namespace
 
 namespace {

@@ -1,5 +1,6 @@
-// Reading OTLP/JSON messages with simdjson's on-demand reader: members by name, numbers, strings into the arena, and checked
-// skipping. Base of the decoder in json_decode.cc. Every function returns false after the first error; why() says it.
+// Reading OTLP/JSON messages with simdjson's on-demand reader: members by name, numbers, strings into the arena, and
+// checked skipping. Base of the decoder in json_decode.cc. Every function returns false after the first error; why()
+// says it.
 #pragma once
 
 #define SIMDJSON_DEVELOPMENT_CHECKS 0
@@ -32,7 +33,8 @@ bool is_snake_case(std::string_view name);
 
 class JsonReader {
  public:
-  // Strings without escapes become views into `body`, of which `padded` is the copy that is read; others go to the arena.
+  // Strings without escapes become views into `body`, of which `padded` is the copy that is read; others go to the
+  // arena.
   JsonReader(simdjson::ondemand::parser& parser, std::string_view body, const char* padded, Arena& arena)
       : parser_(parser), body_(body), padded_(padded), arena_(arena) {}
 
@@ -50,7 +52,8 @@ class JsonReader {
   bool unsigned_number(Json json, uint64_t& out);
   bool signed_number(Json json, int64_t& out);
   bool real_number(Json json, double& out);
-  // Integer, or (against the specification, see `as_name`) the name of one of `names`. Out of range: `in_range` false and 0.
+  // Integer, or (against the specification, see `as_name`) the name of one of `names`. Out of range: `in_range` false
+  // and 0.
   struct Enumeration {
     uint32_t value = 0;
     bool as_name = false;
@@ -62,8 +65,8 @@ class JsonReader {
   bool skip(Json json);                               // validates what it skips
   bool raw_object(Json json, std::string_view& raw);  // the text of an object
 
-  // Calls on_field(key, value) for each member whose key is in `known`; others are skipped. Duplicates and names in snake_case
-  // are told to on_oddity(NoteKind, name). null in place of the object has no members.
+  // Calls on_field(key, value) for each member whose key is in `known`; others are skipped. Duplicates and names in
+  // snake_case are told to on_oddity(NoteKind, name). null in place of the object has no members.
   template <class OnField, class OnOddity>
   bool each_field(Json json, std::initializer_list<Key> known, OnField on_field, OnOddity on_oddity);
   template <class OnField, class OnOddity>

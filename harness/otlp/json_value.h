@@ -1,4 +1,5 @@
-// OTLP/JSON values that are not on the fixed path of spans: nested AnyValues, and fields that are only checked and skipped.
+// OTLP/JSON values that are not on the fixed path of spans: nested AnyValues, and fields that are only checked and
+// skipped.
 #pragma once
 
 #include <string>

@@ -33,8 +33,8 @@ inline std::string describe_ids(IdForm trace, IdForm id, IdForm parent) {
   return out;
 }
 
-// Bounds on what one body may decode to; a span costs at least 18 bytes on the wire when its ids are valid, so only hostile
-// bodies meet them before they meet kMaxBodyBytes.
+// Bounds on what one body may decode to; a span costs at least 18 bytes on the wire when its ids are valid, so only
+// hostile bodies meet them before they meet kMaxBodyBytes.
 inline constexpr size_t kMaxSpansPerBody = 4u << 20;
 inline constexpr size_t kMaxAttributesPerBody = 16u << 20;
 

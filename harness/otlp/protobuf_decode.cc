@@ -142,7 +142,8 @@ bool Decoder::resource_spans(std::string_view message) {
       span_index_ = -1;
     }
     if (field.number == 3) text(field.bytes, "schema_url", built.schema_url);
-    if (field.number == 1000) note(NoteKind::kRemovedField, [] { return "spans in a removed field: instrumentation_library_spans"; });
+    if (field.number == 1000)
+      note(NoteKind::kRemovedField, [] { return "spans in a removed field: instrumentation_library_spans"; });
   }
   if (!ended(reader)) return false;
   if (out_.size() == first) return true;
@@ -252,7 +253,9 @@ bool Decoder::span_field(const WireField& field, const char* at, Span& span) {
     case 5: text(field.bytes, "name", span.name); break;
     case 6:
       span.kind = field.value <= 5 ? static_cast<SpanKind>(field.value) : SpanKind::kUnspecified;
-      if (field.value > 5) note(NoteKind::kUnknownEnum, [&] { return fmt::format("unknown span kind {}", static_cast<int32_t>(field.value)); });
+      if (field.value > 5)
+        note(NoteKind::kUnknownEnum,
+             [&] { return fmt::format("unknown span kind {}", static_cast<int32_t>(field.value)); });
       break;
     case 7: span.start_unix_nanos = field.value; break;
     case 8: span.end_unix_nanos = field.value; break;
@@ -275,7 +278,9 @@ bool Decoder::status(std::string_view message, Span& span) {
     } else if (field.number == 3) {
       if (!field.is_varint()) return bad("status code with a wrong wire type", reader.position());
       span.status = field.value <= 2 ? static_cast<StatusCode>(field.value) : StatusCode::kUnset;
-      if (field.value > 2) note(NoteKind::kUnknownEnum, [&] { return fmt::format("unknown status code {}", static_cast<int32_t>(field.value)); });
+      if (field.value > 2)
+        note(NoteKind::kUnknownEnum,
+             [&] { return fmt::format("unknown status code {}", static_cast<int32_t>(field.value)); });
     }
   }
   return ended(reader);

@@ -1,4 +1,5 @@
-// Spans → ExportTraceServiceRequest. Events and links are known by their number alone: that many empty ones are written.
+// Spans → ExportTraceServiceRequest. Events and links are known by their number alone: that many empty ones are
+// written.
 #include <protozero/pbf_writer.hpp>
 
 #include "otlp/encode.h"

@@ -32,7 +32,8 @@ std::string status_body(int http_status, std::string_view message, Encoding enco
   }
   std::string text;
   append_escaped(text, message);
-  if (encoding == Encoding::kJson) return fmt::format("{{\"code\":{},\"message\":\"{}\"}}", grpc_code(http_status), text);
+  if (encoding == Encoding::kJson)
+    return fmt::format("{{\"code\":{},\"message\":\"{}\"}}", grpc_code(http_status), text);
   std::string out;
   protozero::pbf_writer writer(out);
   writer.add_int32(1, grpc_code(http_status));

@@ -1,4 +1,5 @@
-// The google.rpc.Status that an OTLP/HTTP server answers with (OTLP specification 1.11, "Failures"), and the body of success.
+// The google.rpc.Status that an OTLP/HTTP server answers with (OTLP specification 1.11, "Failures"), and the body of
+// success.
 #pragma once
 
 #include <string>

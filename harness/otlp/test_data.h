@@ -25,9 +25,11 @@ inline std::vector<std::string> lines_of(const std::string& path) {
 // Every recorded .jsonl that holds OTLP JSON (the raw HTTP requests do not).
 inline std::vector<std::string> all_captures() {
   std::vector<std::string> paths;
-  for (const auto& entry : std::filesystem::directory_iterator(std::string(HOPCHECK_SOURCE_DIR) + "/fixtures/captures")) {
+  for (const auto& entry :
+       std::filesystem::directory_iterator(std::string(HOPCHECK_SOURCE_DIR) + "/fixtures/captures")) {
     const std::string name = entry.path().filename().string();
-    if (entry.path().extension() == ".jsonl" && name.find("raw-requests") == std::string::npos) paths.push_back(entry.path());
+    if (entry.path().extension() == ".jsonl" && name.find("raw-requests") == std::string::npos)
+      paths.push_back(entry.path());
   }
   return paths;
 }

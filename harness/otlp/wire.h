@@ -1,6 +1,6 @@
-// A bounds-checked walk over one protobuf message (https://protobuf.dev/programming-guides/encoding/): no exceptions, no
-// recursion, no allocation. Stricter than libprotobuf in two places, so that nothing is lost in silence: a varint above
-// 64 bits is an error, and callers refuse a known field with a wrong wire type instead of skipping it.
+// A bounds-checked walk over one protobuf message (https://protobuf.dev/programming-guides/encoding/): no exceptions,
+// no recursion, no allocation. Stricter than libprotobuf in two places, so that nothing is lost in silence: a varint
+// above 64 bits is an error, and callers refuse a known field with a wrong wire type instead of skipping it.
 #pragma once
 
 #include <bit>

@@ -1,6 +1,6 @@
-// AnyValue and KeyValue (common/v1/common.proto) on the wire. Nested values become OTLP/JSON text, iteratively: the stack
-// of this code does not grow with the depth of the input. Repeated singular fields merge as proto3 says: the concatenation
-// of two encodings of a message is the encoding of their merge.
+// AnyValue and KeyValue (common/v1/common.proto) on the wire. Nested values become OTLP/JSON text, iteratively: the
+// stack of this code does not grow with the depth of the input. Repeated singular fields merge as proto3 says: the
+// concatenation of two encodings of a message is the encoding of their merge.
 #pragma once
 
 #include <string>

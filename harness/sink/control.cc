@@ -48,8 +48,8 @@ class Answered : public Exchange {
   Reply reply_;
 };
 
-// Asked again every kPollIntervalMs while there is nothing new: a piece then holds what came in meanwhile, where a signal for
-// each frame would send each of them alone.
+// Asked again every kPollIntervalMs while there is nothing new: a piece then holds what came in meanwhile, where a
+// signal for each frame would send each of them alone.
 class CapturePiece : public Exchange {
  public:
   CapturePiece(const CaptureState& capture, uint64_t from, uint64_t wait_ms)
@@ -113,7 +113,8 @@ Reply Control::status() const {
 }
 
 Reply Control::seal() {
-  if (const auto sealed = capture_.seal(); !sealed) return text_reply(503, sealed.error().what + ": " + sealed.error().why);
+  if (const auto sealed = capture_.seal(); !sealed)
+    return text_reply(503, sealed.error().what + ": " + sealed.error().why);
   return status();
 }
 

@@ -1,7 +1,9 @@
 // The control API of a sink, on a port of its own (architecture.md, "In-cluster plumbing"):
 //   GET /status                        counters as JSON
-//   GET /capture?from=BYTE&wait=MS     raw bytes of the capture from an offset, whole frames only, at most 8 MiB; waits up to
-//                                      30 s for the first of them; empty = none yet; 416 when the file is shorter than that
+//   GET /capture?from=BYTE&wait=MS     raw bytes of the capture from an offset, whole frames only, at most 8 MiB; waits
+//   up to
+//                                      30 s for the first of them; empty = none yet; 416 when the file is shorter than
+//                                      that
 //   POST /seal                         ends the capture; exports are refused with 503 from then on
 //   GET /healthz                       200 while it serves; the only one that asks for no token
 // The token stands in the header X-Hopcheck-Token: the Kubernetes API proxy strips Authorization.

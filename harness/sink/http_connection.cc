@@ -27,7 +27,8 @@ using asio::ip::tcp;
 // With the concrete executor: one thread runs each loop, so no strand and no type erasure is needed.
 using Executor = asio::io_context::executor_type;
 using Socket = asio::basic_stream_socket<tcp, Executor>;
-using Timer = asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
+using Timer =
+    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
 using ErrorCode = boost::system::error_code;
 using std::chrono::milliseconds;
 using SteadyClock = std::chrono::steady_clock;
@@ -35,7 +36,8 @@ using SteadyClock = std::chrono::steady_clock;
 namespace {
 
 constexpr size_t kReadSize = 64 * 1024;
-constexpr uint64_t kDiscardAtMost = 64 * 1024;   // a refused body up to this is read away, so that the connection can go on
+constexpr uint64_t kDiscardAtMost =
+    64 * 1024;  // a refused body up to this is read away, so that the connection can go on
 constexpr int64_t kLingerMs = 2000;              // a longer one gets this time to notice, then the connection is closed
 constexpr size_t kLingerAtMost = 16u << 20;
 
@@ -281,7 +283,8 @@ void Connection::send(const Reply& reply) {
                          parser_->content_length_remaining().value_or(kDiscardAtMost + 1) <= kDiscardAtMost &&
                          parser_->get()[http::field::expect].empty();
   if (body_unread_ && !skippable) keep_alive_ = false;
-  out_ = fmt::format("HTTP/1.1 {} {}\r\n", reply.status, view(http::obsolete_reason(static_cast<http::status>(reply.status))));
+  out_ = fmt::format("HTTP/1.1 {} {}\r\n", reply.status,
+                     view(http::obsolete_reason(static_cast<http::status>(reply.status))));
   if (!reply.content_type.empty()) out_ += "Content-Type: " + reply.content_type + "\r\n";
   for (const auto& [name, value] : reply.fields) out_ += name + ": " + value + "\r\n";
   out_ += fmt::format("Content-Length: {}\r\n", reply.body.size());
@@ -331,14 +334,16 @@ void Connection::discard_body() {
   });
 }
 
-// Closing with unread bytes resets the connection, and the sender may never see the reply: it gets some time to read it.
+// Closing with unread bytes resets the connection, and the sender may never see the reply: it gets some time to read
+// it.
 void Connection::linger(size_t discarded) {
   buffer_.clear();
   if (discarded > kLingerAtMost) return close();
-  socket_.async_read_some(buffer_.prepare(kReadSize), [self = shared_from_this(), discarded](ErrorCode error, size_t size) {
-    if (error) return self->close();
-    self->linger(discarded + size);
-  });
+  socket_.async_read_some(buffer_.prepare(kReadSize),
+                          [self = shared_from_this(), discarded](ErrorCode error, size_t size) {
+                            if (error) return self->close();
+                            self->linger(discarded + size);
+                          });
 }
 
 size_t Connections::size() {

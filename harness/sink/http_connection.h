@@ -38,8 +38,8 @@ struct Connections {
   std::unordered_set<Connection*> open_;
 };
 
-// Serves an accepted socket (IPv4 or IPv6) on `loop` until it closes; one thread runs the loop. Takes the descriptor over.
-// `shared` outlives the loop. From any thread.
+// Serves an accepted socket (IPv4 or IPv6) on `loop` until it closes; one thread runs the loop. Takes the descriptor
+// over. `shared` outlives the loop. From any thread.
 void serve_connection(boost::asio::io_context& loop, int descriptor, bool is_v6, Connections& shared);
 
 }  // namespace hopcheck::sink

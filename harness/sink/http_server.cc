@@ -88,7 +88,8 @@ class AsioServer : public HttpServer {
 
 Result<void> AsioServer::open(const std::string& address) {
   const std::optional<tcp::endpoint> endpoint = parse_address(address);
-  if (!endpoint) return fail(ErrorKind::kUsage, "bad address " + address, "", "write ADDRESS:PORT, such as 127.0.0.1:4318");
+  if (!endpoint)
+    return fail(ErrorKind::kUsage, "bad address " + address, "", "write ADDRESS:PORT, such as 127.0.0.1:4318");
   ErrorCode error;
   const auto step = [&](auto call) {
     if (!error) call();
@@ -148,7 +149,8 @@ void AsioServer::drain(int64_t grace_ms) {
 
 }  // namespace
 
-Result<std::unique_ptr<HttpServer>> HttpServer::listen(const std::string& address, Service& service, const HttpLimits& limits,
+Result<std::unique_ptr<HttpServer>> HttpServer::listen(const std::string& address, Service& service,
+                                                       const HttpLimits& limits,
                                                        std::function<void(const std::string&)> log) {
   auto server = std::make_unique<AsioServer>(service, limits, std::move(log));
   if (auto opened = server->open(address); !opened) return tl::unexpected<Error>(opened.error());

@@ -1,5 +1,6 @@
-// An HTTP/1.1 server on Boost.Asio and Beast for one Service: keep-alive, pipelining, chunked bodies, limits and deadlines
-// while reading, orderly drain. Its threads run one event loop; a loop per core can take its place behind this interface.
+// An HTTP/1.1 server on Boost.Asio and Beast for one Service: keep-alive, pipelining, chunked bodies, limits and
+// deadlines while reading, orderly drain. Its threads run one event loop; a loop per core can take its place behind
+// this interface.
 #pragma once
 
 #include <cstdint>
@@ -27,9 +28,11 @@ struct HttpLimits {
 
 class HttpServer {
  public:
-  // Listens on "ADDRESS:PORT" ("127.0.0.1:4318", "[::1]:0", "0.0.0.0:4318"; port 0: the system chooses) and serves until
-  // stopped. `service` outlives the server. Error: kUsage for a malformed address, kEnvironment for one that cannot be had.
-  static Result<std::unique_ptr<HttpServer>> listen(const std::string& address, Service& service, const HttpLimits& limits,
+  // Listens on "ADDRESS:PORT" ("127.0.0.1:4318", "[::1]:0", "0.0.0.0:4318"; port 0: the system chooses) and serves
+  // until stopped. `service` outlives the server. Error: kUsage for a malformed address, kEnvironment for one that
+  // cannot be had.
+  static Result<std::unique_ptr<HttpServer>> listen(const std::string& address, Service& service,
+                                                    const HttpLimits& limits,
                                                     std::function<void(const std::string&)> log);
   virtual ~HttpServer() = default;  // stops at once
   virtual std::string address() const = 0;  // with the port that was chosen

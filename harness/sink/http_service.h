@@ -1,6 +1,6 @@
-// What an HTTP server of ours serves, without sockets: the server (http_server.h) reads heads and bodies within the limits
-// given here and sends the replies; a Service decides. One instance serves all connections; begin() and malformed() may be
-// called from several threads at once, an Exchange from one at a time.
+// What an HTTP server of ours serves, without sockets: the server (http_server.h) reads heads and bodies within the
+// limits given here and sends the replies; a Service decides. One instance serves all connections; begin() and
+// malformed() may be called from several threads at once, an Exchange from one at a time.
 #pragma once
 
 #include <cstdint>

@@ -221,7 +221,8 @@ TEST_F(SinkTest, StopFinishesWhatIsUnderWay) {
   TallyCounts counts;
   std::thread stopper([&] { counts = stop(); });
   EXPECT_TRUE(idle.ended());
-  for (int i = 0; i < 200 && TestClient(port()).connected(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  for (int i = 0; i < 200 && TestClient(port()).connected(); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   busy.send(request.substr(request.size() - 100));
   const Answer answer = busy.receive();
   EXPECT_EQ(answer.status, 200);

@@ -50,7 +50,8 @@ TEST_F(SinkTest, EveryCodingAndBothEncodings) {
   EXPECT_TRUE(loaded.complete) << loaded.problem;
   ASSERT_EQ(loaded.spans.size() % 6, 0u);
   const size_t each = loaded.spans.size() / 6;
-  for (size_t i = each; i < loaded.spans.size(); ++i) EXPECT_EQ(loaded.spans[i].span_id, loaded.spans[i % each].span_id);
+  for (size_t i = each; i < loaded.spans.size(); ++i)
+    EXPECT_EQ(loaded.spans[i].span_id, loaded.spans[i % each].span_id);
 }
 
 TEST_F(SinkTest, EmptyRequestsSucceed) {
@@ -190,7 +191,8 @@ TEST_F(SinkTest, OldHttpClosesUnlessAskedNotTo) {
 
 TEST_F(SinkTest, OddSpansAreStoredAndCountedByCode) {
   start();
-  const std::string span = R"({"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"00","spanId":"0000000000000001","kind":"SPAN_KIND_SERVER"}]}]}]})";
+  const std::string span =
+      R"({"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"00","spanId":"0000000000000001","kind":"SPAN_KIND_SERVER"}]}]}]})";
   EXPECT_EQ(ask(post(span, "", "application/json")).status, 200);
   EXPECT_EQ(ask(post(R"({"resource_spans":[]})", "", "application/json")).status, 200);
   const TallyCounts counts = stop();
@@ -224,7 +226,8 @@ TEST_F(SinkTest, RecordedEnvoyRequestsReplayWithoutLoss) {
   for (std::string line; std::getline(file, line);) {
     const auto request = nlohmann::json::parse(line);
     const std::string body = otlp::parse_base64(request["body"].get<std::string>()).value();
-    std::string bytes = request["method"].get<std::string>() + " " + request["path"].get<std::string>() + " HTTP/1.1\r\n";
+    std::string bytes =
+        request["method"].get<std::string>() + " " + request["path"].get<std::string>() + " HTTP/1.1\r\n";
     for (const auto& field : request["headers"]) {
       bytes += field[0].get<std::string>() + ": " + field[1].get<std::string>() + "\r\n";
     }

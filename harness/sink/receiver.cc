@@ -116,7 +116,8 @@ store::Frame TraceExchange::frame(uint16_t status) const {
 Reply TraceExchange::refuse(int status, const std::string& reason, std::string_view message) {
   receiver_.tally_.refused(reason);
   // If even this cannot be written, the count of the running sink still has it.
-  if (const auto kept = receiver_.capture_.append(frame(static_cast<uint16_t>(status))); !kept && receiver_.options_.log) {
+  if (const auto kept = receiver_.capture_.append(frame(static_cast<uint16_t>(status)));
+      !kept && receiver_.options_.log) {
     receiver_.options_.log("a refused body left no frame: " + kept.error().what + ": " + kept.error().why);
   }
   return status_reply(status, message, encoding_);
@@ -134,12 +135,14 @@ std::optional<Reply> TraceExchange::examine(const RequestHead& head) {
   if (head.count("transfer-encoding") > 0 && !head.chunked) {
     return refuse(400, "bad-request", "transfer encoding other than chunked");
   }
-  if (!head.chunked && !head.content_length) return refuse(411, "length-required", "neither Content-Length nor chunked");
+  if (!head.chunked && !head.content_length)
+    return refuse(411, "length-required", "neither Content-Length nor chunked");
   if (!encoding_of(head)) {
     return refuse(415, "content-type", "Content-Type must be application/x-protobuf or application/json");
   }
   const Coding coding = coding_of(head);
-  if (coding.status != 200) return refuse(coding.status, "content-encoding", "Content-Encoding must be gzip, deflate or zstd");
+  if (coding.status != 200)
+    return refuse(coding.status, "content-encoding", "Content-Encoding must be gzip, deflate or zstd");
   coding_ = coding.coding;
   if (head.content_length.value_or(0) > options.max_body_bytes) return failed(BodyFailure::kTooLarge);
   return std::nullopt;
@@ -177,7 +180,8 @@ std::optional<Reply> TraceExchange::finish(const std::string& body) {
   kept.body = body;
   if (const auto stored = receiver_.capture_.append(kept); !stored) {
     receiver_.tally_.refused("not-stored");
-    if (receiver_.options_.log) receiver_.options_.log("not stored: " + stored.error().what + ": " + stored.error().why);
+    if (receiver_.options_.log)
+      receiver_.options_.log("not stored: " + stored.error().what + ": " + stored.error().why);
     return status_reply(503, "the body could not be stored", encoding_);
   }
   receiver_.tally_.accepted(spans, *notes, body.size());

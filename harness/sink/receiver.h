@@ -1,6 +1,6 @@
-// POST /v1/traces: the rules of an OTLP/HTTP server (OTLP specification 1.11; design rules T1 to T5, T8, T12, E1 to E3) and the
-// path of a body into the capture: decode first, store, then acknowledge. What cannot be decoded is refused and counted, and
-// leaves a frame without body. Thread-safe as far as Service asks for it.
+// POST /v1/traces: the rules of an OTLP/HTTP server (OTLP specification 1.11; design rules T1 to T5, T8, T12, E1 to E3)
+// and the path of a body into the capture: decode first, store, then acknowledge. What cannot be decoded is refused and
+// counted, and leaves a frame without body. Thread-safe as far as Service asks for it.
 #pragma once
 
 #include <functional>

@@ -19,8 +19,8 @@ constexpr size_t kMaxSecret = 16 * 1024;
 std::array<uint8_t, 32> digest_of(std::string_view value, const std::array<uint8_t, 32>& key) {
   std::array<uint8_t, 32> digest{};
   unsigned size = 0;
-  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const uint8_t*>(value.data()), value.size(),
-       digest.data(), &size);
+  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const uint8_t*>(value.data()),
+       value.size(), digest.data(), &size);
   return digest;
 }
 

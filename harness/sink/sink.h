@@ -1,5 +1,5 @@
-// The mock backend: receives OTLP over HTTP, keeps every byte, answers by the specification, and counts. `hopcheck sink`, the
-// pod of the kind provider, and tests construct it here.
+// The mock backend: receives OTLP over HTTP, keeps every byte, answers by the specification, and counts. `hopcheck
+// sink`, the pod of the kind provider, and tests construct it here.
 #pragma once
 
 #include <atomic>
@@ -32,8 +32,8 @@ struct SinkOptions {
 
 class Sink {
  public:
-  // Opens or continues the capture (an unsealed one of a killed sink loses nothing; a sealed one is an error), listens, and
-  // writes sink.json. Errors: kUsage, kEnvironment, kEvidence (damaged capture).
+  // Opens or continues the capture (an unsealed one of a killed sink loses nothing; a sealed one is an error), listens,
+  // and writes sink.json. Errors: kUsage, kEnvironment, kEvidence (damaged capture).
   static Result<std::unique_ptr<Sink>> start(SinkOptions options);
   ~Sink();  // without stop(): as a kill would leave it, unsealed
   Sink(const Sink&) = delete;
@@ -43,7 +43,8 @@ class Sink {
   uint16_t control_port() const;  // 0 when there is none
   std::string capture_path() const;
   TallyCounts counts() const;
-  // Stops accepting, ends what is under way, seals. The counts are those of the whole capture, recovered frames included.
+  // Stops accepting, ends what is under way, seals. The counts are those of the whole capture, recovered frames
+  // included.
   Result<TallyCounts> stop();
 
  private:

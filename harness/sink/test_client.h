@@ -63,7 +63,8 @@ class TestClient {
     buffer_.erase(0, end + 4);
     answer.status = std::atoi(answer.head.c_str() + 9);
     const size_t at = answer.head.find("Content-Length: ");
-    const size_t length = at == std::string::npos || !has_body ? 0 : std::strtoull(answer.head.c_str() + at + 16, nullptr, 10);
+    const size_t length =
+        at == std::string::npos || !has_body ? 0 : std::strtoull(answer.head.c_str() + at + 16, nullptr, 10);
     while (buffer_.size() < length && more()) {
     }
     answer.body = buffer_.substr(0, length);

@@ -19,7 +19,9 @@
 
 namespace hopcheck::sink {
 
-inline std::string fixture(const std::string& name) { return std::string(HOPCHECK_SOURCE_DIR) + "/fixtures/captures/" + name; }
+inline std::string fixture(const std::string& name) {
+  return std::string(HOPCHECK_SOURCE_DIR) + "/fixtures/captures/" + name;
+}
 
 inline std::vector<std::string> recorded_json() {
   std::ifstream file(fixture("1.30-1.38-grpc-app-gateway-plain.jsonl"));

@@ -1,5 +1,5 @@
-// The native capture log capture.hcl (files.md, "Capture"): append-only, CRC32C-framed, sealed by a footer. Little-endian.
-// Reading is incremental so that a tail over HTTP and a file are judged by the same code.
+// The native capture log capture.hcl (files.md, "Capture"): append-only, CRC32C-framed, sealed by a footer.
+// Little-endian. Reading is incremental so that a tail over HTTP and a file are judged by the same code.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +34,8 @@ struct Frame {
 // Appends frames to a file. One writer per file (lock). append() returns after write(2): acknowledge after that.
 class CaptureWriter {
  public:
-  static Result<std::unique_ptr<CaptureWriter>> create(const std::string& path, std::string_view run_id, uint64_t created_unix_nanos);
+  static Result<std::unique_ptr<CaptureWriter>> create(const std::string& path, std::string_view run_id,
+                                                       uint64_t created_unix_nanos);
   virtual ~CaptureWriter() = default;
   virtual Result<void> append(const Frame& frame) = 0;  // sequence is assigned here
   virtual Result<void> seal() = 0;                      // footer; idempotent
@@ -74,8 +75,9 @@ struct LoadedCapture {
   std::vector<std::string> notes;
 };
 
-// Reads capture.hcl, OTLP JSON lines, or 4-byte big-endian length-prefixed OTLP protobuf, each plain or zstd, by content.
-// Torn tail, damage, undecodable lines: complete = false and `problem`. Error only when the file cannot be read at all.
+// Reads capture.hcl, OTLP JSON lines, or 4-byte big-endian length-prefixed OTLP protobuf, each plain or zstd, by
+// content. Torn tail, damage, undecodable lines: complete = false and `problem`. Error only when the file cannot be
+// read at all.
 Result<LoadedCapture> load_capture(const std::string& path);
 // Decodes one accepted frame's body into `out` (views in the arena); used by load_capture and by the live tail.
 Result<otlp::DecodeNotes> decode_frame(const Frame& frame, Arena& arena, std::vector<Span>& out);

@@ -75,7 +75,8 @@ Result<void> check_arguments(const CaptureEdit& edit) {
                         : edit.edit == "shift-time" && edit.shift_nanos == 0 ? "--shift NANOS"
                                                                          : nullptr;
   if (missing != nullptr) return fail(ErrorKind::kUsage, edit.edit + " needs " + missing);
-  if (edit.choice.all && edit.edit == "drop-frame") return fail(ErrorKind::kUsage, "drop-frame takes one frame at a time");
+  if (edit.choice.all && edit.edit == "drop-frame")
+    return fail(ErrorKind::kUsage, "drop-frame takes one frame at a time");
   return {};
 }
 
@@ -106,7 +107,8 @@ const std::vector<std::string>& edit_names() {
 }
 
 std::optional<SpanKind> parse_kind(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
   for (int kind = 0; kind <= 5; ++kind) {
     if (text == to_string(static_cast<SpanKind>(kind))) return static_cast<SpanKind>(kind);
   }
@@ -125,7 +127,8 @@ Result<void> parse_match(const std::string& text, SpanChoice& choice) {
     } else if (key == "kind" && parse_kind(value)) {
       choice.kind = parse_kind(value);
     } else {
-      return fail(ErrorKind::kUsage, "bad --match part " + printable(pair), "", "write service=S,name=N,kind=server|client|internal");
+      return fail(ErrorKind::kUsage, "bad --match part " + printable(pair), "",
+                  "write service=S,name=N,kind=server|client|internal");
     }
   }
   return {};
@@ -136,14 +139,16 @@ Result<EditedCapture> edit_capture(CaptureExports& exports, const CaptureEdit& e
   if (exports.frames.empty()) return fail(ErrorKind::kUsage, "the capture has no exports to edit");
   if (edit.edit == "truncate") return truncate(exports);
   if (edit.edit == "drop-frame" && edit.frame) {
-    if (*edit.frame >= exports.frames.size()) return fail(ErrorKind::kUsage, fmt::format("there is no frame {}", *edit.frame));
+    if (*edit.frame >= exports.frames.size())
+      return fail(ErrorKind::kUsage, fmt::format("there is no frame {}", *edit.frame));
     return drop_frame(exports, *edit.frame);
   }
   EditedCapture out;
   uint64_t seen = 0;
   for (size_t index = 0; index < exports.frames.size(); ++index) {
     std::vector<Span> spans;
-    if (const auto decoded = decode_export(exports, index, spans); !decoded) return tl::unexpected<Error>(decoded.error());
+    if (const auto decoded = decode_export(exports, index, spans); !decoded)
+      return tl::unexpected<Error>(decoded.error());
     bool changed = false;
     for (size_t at = spans.size(); at > 0; --at) {  // backwards: what an edit inserts or removes lies behind
       if (!edit.choice.all) break;
@@ -156,8 +161,8 @@ Result<EditedCapture> edit_capture(CaptureExports& exports, const CaptureEdit& e
       if (!matches(edit.choice, spans[at]) || seen++ != edit.choice.nth) continue;
       if (edit.edit == "drop-frame") return drop_frame(exports, index);
       out.description = fmt::format("{}: span {} of trace {} in frame {}: {} {}", edit.edit, to_hex(spans[at].span_id),
-                                    to_hex(spans[at].trace_id), exports.frames[index].sequence, to_string(spans[at].kind),
-                                    printable(spans[at].name));
+                                    to_hex(spans[at].trace_id), exports.frames[index].sequence,
+                                    to_string(spans[at].kind), printable(spans[at].name));
       change_span(edit, *exports.arena, spans, at);
       ++out.spans_changed;
       changed = true;
@@ -166,7 +171,8 @@ Result<EditedCapture> edit_capture(CaptureExports& exports, const CaptureEdit& e
     if (changed) encode_export(exports, index, spans);
   }
   if (out.spans_changed == 0) {
-    return fail(ErrorKind::kUsage, "no span matches", fmt::format("{} matched the conditions, --nth is {}", seen, edit.choice.nth));
+    return fail(ErrorKind::kUsage, "no span matches",
+                fmt::format("{} matched the conditions, --nth is {}", seen, edit.choice.nth));
   }
   if (out.description.empty()) out.description = fmt::format("{}: {} spans", edit.edit, out.spans_changed);
   return out;

@@ -1,5 +1,5 @@
-// Named edits of a capture: a test tool for the judge. One edit changes one thing (or each thing that matches, with `all`).
-// An edited export is encoded anew: events and links keep their number alone, fields unknown to us go.
+// Named edits of a capture: a test tool for the judge. One edit changes one thing (or each thing that matches, with
+// `all`). An edited export is encoded anew: events and links keep their number alone, fields unknown to us go.
 #pragma once
 
 #include <optional>

@@ -182,7 +182,9 @@ TEST_F(CaptureEditTest, GrownTracesAreFreshAndHaveTheSameShape) {
     ASSERT_TRUE(exports);
     const std::string out = dir_ + "/grown" + fs::path(path).extension().string();
     std::ofstream file(out, std::ios::binary);
-    const auto grown = grow_capture(*exports, 100, [&](std::string_view piece) { return file.write(piece.data(), static_cast<std::streamsize>(piece.size())).good(); });
+    const auto grown = grow_capture(*exports, 100, [&](std::string_view piece) {
+      return file.write(piece.data(), static_cast<std::streamsize>(piece.size())).good();
+    });
     file.close();
     ASSERT_TRUE(grown) << grown.error().what;
     EXPECT_EQ(grown->traces, 100u);

@@ -52,7 +52,8 @@ Result<CaptureExports> read_exports(const std::string& path) {
   const std::string_view file = held->file;
   if (file.substr(0, 6) == kCaptureMagic) {
     if (const auto split = split_native(file, out); !split) return with_context(split.error(), path);
-  } else if (const size_t first = file.find_first_not_of(" \t\r\n"); first != std::string_view::npos && file[first] == '{') {
+  } else if (const size_t first = file.find_first_not_of(" \t\r\n");
+             first != std::string_view::npos && file[first] == '{') {
     split_lines(file, out);
   } else {
     return fail(ErrorKind::kUsage, path + " is neither a hopcheck capture nor OTLP JSON lines");

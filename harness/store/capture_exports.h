@@ -1,5 +1,5 @@
-// A stored capture as a list of exports that can be changed and written again, in the form it was read: native or OTLP JSON
-// lines. For the test tools `capture edit` and `capture grow`; judging reads captures with load_capture.
+// A stored capture as a list of exports that can be changed and written again, in the form it was read: native or OTLP
+// JSON lines. For the test tools `capture edit` and `capture grow`; judging reads captures with load_capture.
 #pragma once
 
 #include <deque>

@@ -2,12 +2,15 @@
 //
 //   header, 64   "HOPCAP" · u16 version · u64 created (unix nanos) · 32 bytes run id, zero-padded · 12 zero · u32 CRC
 //   frame        u32 length of what follows the CRC · u32 CRC over that ·
-//                u64 arrival (unix nanos) · u64 sequence · u8 transport · u8 encoding (low half; high half: content coding) ·
-//                u16 status answered · u8 length + peer · u8 count + headers, each u8 + u16 lengths, name, value · body
-//   footer, 40   u32 0xffffffff · u32 CRC over what follows · u64 frames · u64 frames with status 200 · u64 body bytes ·
+//                u64 arrival (unix nanos) · u64 sequence · u8 transport · u8 encoding (low half; high half: content
+//                coding) · u16 status answered · u8 length + peer · u8 count + headers, each u8 + u16 lengths, name,
+//                value · body
+//   footer, 40   u32 0xffffffff · u32 CRC over what follows · u64 frames · u64 frames with status 200 · u64 body bytes
+//   ·
 //                u64 bytes of the file before the footer
 //
-// CRCs are CRC-32C. A frame with a status other than 200 has no body; kStatusAborted stands for a body that never ended.
+// CRCs are CRC-32C. A frame with a status other than 200 has no body; kStatusAborted stands for a body that never
+// ended.
 #pragma once
 
 #include <cstdint>
@@ -34,11 +37,13 @@ struct CaptureTotals {
 };
 
 std::string encode_capture_header(std::string_view run_id, uint64_t created_unix_nanos);
-// Everything of the frame but its body, checksum over both. Peer, names and values are cut to what their lengths can say.
+// Everything of the frame but its body, checksum over both. Peer, names and values are cut to what their lengths can
+// say.
 std::string encode_frame_head(const Frame& frame);
 std::string encode_capture_footer(const CaptureTotals& totals, uint64_t bytes_before);
 
-// nullptr when `bytes` (at least kCaptureHeaderBytes) start with a sound header of a version we read, else what is wrong.
+// nullptr when `bytes` (at least kCaptureHeaderBytes) start with a sound header of a version we read, else what is
+// wrong.
 const char* check_capture_header(std::string_view bytes);
 
 struct CaptureRecord {
@@ -53,8 +58,8 @@ struct CaptureRecord {
 // The record at the start of `bytes`.
 CaptureRecord read_capture_record(std::string_view bytes);
 
-// Whether a whole sound frame with a sequence number above `after`, or a footer, starts somewhere in `bytes`: then what lies
-// before it is damage, not a torn tail. Its offset, or npos.
+// Whether a whole sound frame with a sequence number above `after`, or a footer, starts somewhere in `bytes`: then what
+// lies before it is damage, not a torn tail. Its offset, or npos.
 size_t find_later_record(std::string_view bytes, uint64_t after);
 
 }  // namespace hopcheck::store

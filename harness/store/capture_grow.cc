@@ -33,11 +33,13 @@ void change_id(IdBytes<N>& id, uint64_t first, uint64_t second = 0) {
   std::memcpy(id.bytes.data(), words, N);
 }
 
-// An x-request-id that is a UUID gets other last twelve digits: the first ones and the fifteenth carry Envoy's sampling.
+// An x-request-id that is a UUID gets other last twelve digits: the first ones and the fifteenth carry Envoy's
+// sampling.
 void change_request_id(AttributeList& attributes, uint64_t mask, Arena& arena) {
   for (const Attribute& old : attributes) {
     uint8_t tail[6];
-    if (old.key != "guid:x-request-id" || old.value.type != AnyValue::Type::kString || old.value.text.size() != 36) continue;
+    if (old.key != "guid:x-request-id" || old.value.type != AnyValue::Type::kString || old.value.text.size() != 36)
+      continue;
     if (!from_hex(old.value.text.substr(24), tail, sizeof tail)) continue;
     for (size_t i = 0; i < sizeof tail; ++i) tail[i] = static_cast<uint8_t>(tail[i] ^ (mask >> (8 * i) & 0xff));
     Attribute* data = arena.array<Attribute>(attributes.size);

@@ -1,5 +1,5 @@
-// Stored captures of every form we read → spans. The file is held in memory; spans point into it where nothing had to be
-// unpacked.
+// Stored captures of every form we read → spans. The file is held in memory; spans point into it where nothing had to
+// be unpacked.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
@@ -157,8 +157,10 @@ void Loader::decode(uint64_t sequence, uint64_t arrival, const char* unit, uint6
   }
 }
 
-Result<otlp::DecodeNotes> decode_body(std::string_view body, otlp::Encoding encoding, Arena& arena, std::vector<Span>& out) {
-  return encoding == otlp::Encoding::kJson ? otlp::decode_json_in_place(body, arena, out) : otlp::decode_protobuf(body, arena, out);
+Result<otlp::DecodeNotes> decode_body(std::string_view body, otlp::Encoding encoding, Arena& arena,
+                                      std::vector<Span>& out) {
+  return encoding == otlp::Encoding::kJson ? otlp::decode_json_in_place(body, arena, out)
+                                           : otlp::decode_protobuf(body, arena, out);
 }
 
 void Loader::native(std::string_view file) {
@@ -190,9 +192,11 @@ void Loader::native(std::string_view file) {
   const std::string_view tail = file.substr(parser.consumed());
   const size_t later = parser.consumed() == 0 ? std::string_view::npos : find_later_record(tail, parser.frames());
   if (later != std::string_view::npos) {
-    problem(fmt::format("capture damaged: bytes {} to {} are no frame", parser.consumed(), parser.consumed() + later - 1));
+    problem(
+        fmt::format("capture damaged: bytes {} to {} are no frame", parser.consumed(), parser.consumed() + later - 1));
   } else if (parser.frames() == 0) {
-    problem(fmt::format("torn tail: {} bytes {}", tail.size(), parser.consumed() == 0 ? "of the header" : "after the header"));
+    problem(fmt::format("torn tail: {} bytes {}", tail.size(),
+                        parser.consumed() == 0 ? "of the header" : "after the header"));
   } else {
     problem(fmt::format("torn tail: {} bytes after frame {}", tail.size(), parser.frames() - 1));
   }
@@ -237,8 +241,9 @@ void Loader::length_prefixed(std::string_view file) {
     size_t length = 0;
     for (size_t i = 0; i < 4 && i < rest.size(); ++i) length = length << 8 | static_cast<uint8_t>(rest[i]);
     if (rest.size() < 4 || length > rest.size() - 4) {
-      problem(number == 0 ? std::string("not a capture: neither hopcheck's, nor OTLP JSON lines, nor length-prefixed protobuf")
-                          : fmt::format("torn tail: {} bytes after message {}", rest.size(), number - 1));
+      problem(number == 0
+                  ? std::string("not a capture: neither hopcheck's, nor OTLP JSON lines, nor length-prefixed protobuf")
+                  : fmt::format("torn tail: {} bytes after message {}", rest.size(), number - 1));
       return;
     }
     message(rest.substr(4, length), number++);
@@ -284,7 +289,8 @@ Result<LoadedCapture> load_capture(const std::string& path) {
   const std::string_view magic(kCaptureMagic, 6);
   if (bytes.empty() && named_native) {
     loader.problem("empty: a capture has a header at least");
-  } else if (bytes.substr(0, 6) == magic || (!bytes.empty() && bytes.size() < 6 && magic.substr(0, bytes.size()) == bytes)) {
+  } else if (bytes.substr(0, 6) == magic ||
+             (!bytes.empty() && bytes.size() < 6 && magic.substr(0, bytes.size()) == bytes)) {
     loader.native(bytes);
   } else if (starts_with_json(bytes)) {
     loader.json_lines(bytes);

@@ -33,7 +33,8 @@ Result<void> CaptureParser::feed(std::string_view bytes, const std::function<voi
       }
       sealed_ = true;
     } else {
-      if (record.frame.sequence != next_sequence_) return damage("gap in the sequence of frames", consumed_, record.size);
+      if (record.frame.sequence != next_sequence_)
+        return damage("gap in the sequence of frames", consumed_, record.size);
       ++next_sequence_;
       on_frame(record.frame);
     }

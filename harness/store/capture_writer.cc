@@ -44,7 +44,8 @@ class FileCaptureWriter : public CaptureWriter {
     Frame numbered = frame;
     numbered.sequence = totals_.frames;
     const std::string head = encode_frame_head(numbered);
-    if (head.size() + frame.body.size() > kMaxFrameRest) return fail(ErrorKind::kUsage, "frame too large for a capture");
+    if (head.size() + frame.body.size() > kMaxFrameRest)
+      return fail(ErrorKind::kUsage, "frame too large for a capture");
     if (auto written = write_all(head, frame.body); !written) return written;
     count(frame);
     return {};
@@ -90,7 +91,8 @@ Result<void> FileCaptureWriter::write_all(std::string_view head, std::string_vie
   while (done < total) {
     const std::string_view first = done < head.size() ? head.substr(done) : std::string_view{};
     const std::string_view second = done < head.size() ? body : body.substr(done - head.size());
-    const iovec parts[2] = {{const_cast<char*>(first.data()), first.size()}, {const_cast<char*>(second.data()), second.size()}};
+    const iovec parts[2] = {{const_cast<char*>(first.data()), first.size()},
+                            {const_cast<char*>(second.data()), second.size()}};
     const ssize_t wrote = writev(fd_, parts, 2);
     if (wrote < 0 && errno == EINTR) continue;
     if (wrote <= 0) {
@@ -126,7 +128,8 @@ Result<uint64_t> FileCaptureWriter::recover(const std::function<void(const Frame
                 "choose another --out directory, or move the file away");
   }
   bytes_ = parser.consumed();
-  if (parser.pending() > 0 && ftruncate(fd_, static_cast<off_t>(bytes_)) != 0) return system_error("truncate " + path_, errno);
+  if (parser.pending() > 0 && ftruncate(fd_, static_cast<off_t>(bytes_)) != 0)
+    return system_error("truncate " + path_, errno);
   return parser.pending();
 }
 
@@ -139,8 +142,8 @@ Result<OpenedCapture> open_capture(const std::string& path, std::string_view run
   OpenedCapture opened;
   auto writer = std::make_unique<FileCaptureWriter>(fd, path);
   if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    return fail(ErrorKind::kEnvironment, "capture " + path + " is being written by another process", std::strerror(errno),
-                "stop the other sink, or choose another --out directory");
+    return fail(ErrorKind::kEnvironment, "capture " + path + " is being written by another process",
+                std::strerror(errno), "stop the other sink, or choose another --out directory");
   }
   struct stat status {};
   if (fstat(fd, &status) != 0) return system_error("stat " + path, errno);
@@ -154,7 +157,8 @@ Result<OpenedCapture> open_capture(const std::string& path, std::string_view run
     opened.cut_bytes = *cut;
   }
   if (writer->bytes() == 0) {  // new, or torn inside its header
-    if (auto started = writer->start(run_id, created_unix_nanos); !started) return tl::unexpected<Error>(started.error());
+    if (auto started = writer->start(run_id, created_unix_nanos); !started)
+      return tl::unexpected<Error>(started.error());
   }
   opened.writer = std::move(writer);
   return opened;
