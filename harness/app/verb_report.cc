@@ -7,6 +7,7 @@
 
 #include "app/output.h"
 #include "app/verbs.h"
+#include "base/text.h"
 #include "otlp/encode.h"
 #include "report/json.h"
 #include "store/capture.h"
@@ -22,6 +23,7 @@ struct ReportOptions {
 Result<std::string> captured_traces(const store::RunDirectory& directory) {
   const auto capture = store::load_capture(directory.file("capture.hcl"));
   if (!capture) return tl::unexpected(capture.error());
+  if (!capture->complete) fmt::print(stderr, "warning: the capture is incomplete: {}\n", printable(capture->problem));
   // One line per frame, as the Collector's file exporter writes exports.
   std::string text;
   std::vector<Span> frame;
@@ -44,7 +46,7 @@ Result<void> report_run(const ReportOptions& options) {
     const auto text = captured_traces(*directory);
     if (!text) return tl::unexpected(text.error());
     if (options.out.empty()) {
-      std::fputs(text->c_str(), stdout);
+      std::fwrite(text->data(), 1, text->size(), stdout);
       return {};
     }
     std::ofstream file(options.out, std::ios::binary);
@@ -58,7 +60,9 @@ Result<void> report_run(const ReportOptions& options) {
   const auto result = report::from_json(*text);
   if (!result) return tl::unexpected(result.error());
   OutputOptions output;
-  output.reports.push_back(options.format + (options.out.empty() ? "" : "=" + options.out));
+  // The terminal report on stdout is what emit() prints when nothing else is asked, in the terminal's width and colour.
+  const bool plain_terminal = options.format == "terminal" && options.out.empty();
+  if (!plain_terminal) output.reports.push_back(options.format + (options.out.empty() ? "" : "=" + options.out));
   if (options.out.empty()) return emit(output, *result, options.directory);
   output.reports.push_back("oneline");
   return emit(output, *result, options.directory);

@@ -26,7 +26,7 @@ Html numbers(const RunResult& r, const Totals& t) {
   out.put("<dl class=\"numbers\">");
   out.add(number("scenarios as expected", fmt::format("{} of {}", t.as_expected, t.scenarios),
                  t.skipped ? fmt::format("{} skipped", t.skipped) : ""));
-  out.add(number("requests with a complete trace", percent(t.complete, t.requests), "of " + grouped(t.requests)));
+  out.add(number("complete traces, canaries apart", percent(t.complete, t.due), "of " + grouped(t.due)));
   out.add(number("spans stored", grouped(t.spans),
                  t.requests
                      ? fmt::format("{:.1f} per request", static_cast<double>(t.spans) / static_cast<double>(t.requests))

@@ -29,7 +29,7 @@ std::vector<Interval> skeleton_intervals(const std::vector<TreeRow>& rows, const
     if (rows[i].parent_row >= 0) children[static_cast<size_t>(rows[i].parent_row)].push_back(i);
     if (rows[i].parent_row < 0) roots.push_back(i);
   }
-  const double inset = std::min(8.0, (whole.to - whole.from - 24) / (2.0 * deepest));
+  const double inset = std::min(6.0, (whole.to - whole.from - 40) / (2.0 * deepest));
   std::vector<Interval> out(rows.size());
   const auto share = [&](const std::vector<size_t>& list, Interval room) {
     double total = 0, at = room.from;

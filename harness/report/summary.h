@@ -32,7 +32,9 @@ FindingLists findings_of(const RunResult& result);
 
 struct Totals {
   size_t scenarios = 0, as_expected = 0, skipped = 0;
-  uint64_t requests = 0, answered = 0, complete = 0, spans = 0;
+  uint64_t requests = 0, spans = 0;
+  uint64_t due = 0,
+           complete = 0;   // requests of judged scenarios that are expected to pass, and the complete ones of them
   int64_t wall_nanos = 0;  // from the first phase's start to the last one's end
 };
 Totals totals_of(const RunResult& result);
@@ -57,7 +59,7 @@ inline constexpr int kFamilies = 12;
 const char* family_name(int family);                     // 1 … 12
 int family_of(std::string_view code);                    // "HOP0601" → 6; 0 when the code has another form
 std::string grouped(uint64_t number);                    // "12 345", with a no-break space, from five digits on
-std::string counted(uint64_t number, const char* noun);  // "1 span", "12 345 spans"
+std::string counted(uint64_t number, const char* noun);  // "1 span", "12345 spans"
 std::string percent(uint64_t part, uint64_t whole);      // "99.6 %", rounded so that only all of it gives 100 %
 
 }  // namespace hopcheck::report
