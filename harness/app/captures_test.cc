@@ -31,7 +31,8 @@ Result<RunResult> judge(const std::string& capture, const std::string& scenario,
 
 TEST(Captures, EveryRecordedCaptureGetsItsAnswer) {
   size_t judged = 0;
-  for (const auto& [name, answer] : expected_answers().items()) {
+  const Json answers = expected_answers();
+  for (const auto& [name, answer] : answers.items()) {
     SCOPED_TRACE(name);
     const auto result = judge(name, name, answer.value("ledger", ""));
     ASSERT_TRUE(result) << result.error().what;

@@ -73,6 +73,8 @@ Result<RunRequest> resolve_run(const RunOptions& options, const config::SearchPa
   RunRequest request;
   request.seed = options.seed.value_or(random_seed());
   if (auto loaded = load_paths(options, search, request.suite); !loaded) return tl::unexpected(loaded.error());
+  // Several scenarios without a suite are one that expects each of them to pass.
+  if (request.suite.name.empty() && request.suite.entries.size() > 1) request.suite.name = "scenarios";
   if (options.rate) request.suite.rate = *options.rate;
   std::vector<Scenario> scenarios;
   std::vector<size_t> entry_of;

@@ -24,7 +24,7 @@ template <class T>
 using Loaded = tl::expected<T, std::vector<Problem>>;
 
 // Where names (not paths) are looked up: <share>/fixtures/topologies/<name>.yaml and so on. A path (it holds a '/' or
-// ends in .yaml) is relative to the referring file, else to the share root; a suite's bare names are files beside the suite.
+// ends in .yaml) is relative to the referring file, else to the share root; a suite's bare names are files beside it.
 struct SearchPath {
   std::string share;  // the installation's or checkout's root
 };

@@ -1,5 +1,5 @@
-// Latencies of a drive from its outcomes, mergeable and order-free. Corrected latency counts from when a request was due,
-// uncorrected from when it was sent; send lateness is the difference, the generator's own error (Gil Tene's "coordinated
+// Latencies of a drive from its outcomes, mergeable and order-free. Corrected latency counts from when a request was
+// due, uncorrected from when it was sent; send lateness is the difference, the generator's own error ("coordinated
 // omission"). Latency is of answered requests (ok and failed), lateness of all sent ones.
 #pragma once
 
