@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <pthread.h>
 
 #include <protozero/pbf_writer.hpp>
 
@@ -18,6 +19,11 @@ std::string message(std::initializer_list<std::pair<uint32_t, std::string>> fiel
   for (const auto& [number, bytes] : fields) writer.add_bytes(number, bytes);
   return out;
 }
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr size_t kSmallStack = 512 * 1024;  // sanitizers need room of their own
+#else
+constexpr size_t kSmallStack = 64 * 1024;
+#endif
 const std::string kTrace(16, '\x11'), kSpan(8, '\x22');
 std::string request_of(const std::string& span) { return message({{1, message({{2, message({{2, span}})}})}}); }
 
@@ -124,6 +130,45 @@ TEST(ProtobufDecode, NestedValuesToTheLimitAndNoFurther) {
     EXPECT_NE(deeper.notes.error().what.find("too deep"), std::string::npos);
     EXPECT_FALSE(Decoded(nested(3000, container)).notes);
   }
+}
+
+// The code is iterative: nesting to the limit fits a stack of 64 KiB, and deeper nesting is refused on it.
+TEST(ProtobufDecode, ASmallStackIsEnough) {
+  const auto on_small_stack = [](void*) -> void* {
+    for (const uint32_t container : {5u, 6u}) {
+      EXPECT_TRUE(Decoded(nested(kMaxDepth, container)).notes);
+      EXPECT_FALSE(Decoded(nested(5000, container)).notes);
+    }
+    return nullptr;
+  };
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  ASSERT_EQ(pthread_attr_setstacksize(&attributes, kSmallStack), 0);
+  pthread_t thread;
+  ASSERT_EQ(pthread_create(&thread, &attributes, on_small_stack, nullptr), 0);
+  pthread_join(thread, nullptr);
+  pthread_attr_destroy(&attributes);
+}
+
+TEST(ProtobufDecode, OneLargeAttributeAndAMillionSmallOnes) {
+  const std::string large(60u << 20, 'x');
+  const Decoded one(
+      request_of(message({{1, kTrace}, {2, kSpan}, {9, message({{1, "k"}, {2, message({{1, large}})}})}})));
+  ASSERT_TRUE(one.notes);
+  EXPECT_EQ(one.spans.at(0).attributes.text("k").size(), large.size());
+  std::string span = message({{1, kTrace}, {2, kSpan}});
+  for (int i = 0; i < 1000000; ++i) span += std::string("\x4a\x03\x0a\x01k", 5);
+  const Decoded many(request_of(span));
+  ASSERT_TRUE(many.notes);
+  EXPECT_EQ(many.spans.at(0).attributes.size, 1000000u);
+}
+
+TEST(ProtobufDecode, MoreSpansThanOneBodyMayHaveAreRefused) {
+  std::string spans;
+  for (int i = 0; i < 1100000; ++i) spans += std::string("\x12\x00", 2);
+  const Decoded decoded(message({{1, message({{2, spans}})}}));
+  ASSERT_FALSE(decoded.notes);
+  EXPECT_NE(decoded.notes.error().what.find("too many spans"), std::string::npos);
 }
 
 TEST(ProtobufDecode, LastWinsAndMessagesMerge) {

@@ -2,8 +2,8 @@
 // Directories are made 0700 and files 0600, since configuration and captures may hold secrets; no file is opened
 // through a symbolic link. Documents are replaced whole (temporary file, fsync, rename); phases.jsonl grows by one
 // write per line. Errors: kUsage for a path that is no run directory, kEvidence for missing or damaged content (with
-// file and line), kEnvironment for what the operating system refuses. Thread-compatible; append_phase() may be called from
-// several threads at once.
+// file and line), kEnvironment for what the operating system refuses. Thread-compatible; append_phase() may be called
+// from several threads at once.
 #pragma once
 
 #include <cstdint>

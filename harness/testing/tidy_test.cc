@@ -22,9 +22,9 @@ bool is_cpp(const std::string& path) { return path.ends_with(".h") || path.ends_
 
 // Recorded evidence and golden output are kept as they came; corpora are bytes.
 bool is_data(const std::string& path) {
-  return path.starts_with("fixtures/captures/") || path.starts_with("reports/schema/") || path.starts_with("fixtures/golden/") ||
-         path.starts_with("fixtures/corpus/") || path.starts_with("fixtures/config/") ||
-         path.starts_with("harness/fuzz/corpus/");
+  return path.starts_with("fixtures/captures/") || path.starts_with("reports/schema/") ||
+         path.starts_with("fixtures/golden/") || path.starts_with("fixtures/corpus/") ||
+         path.starts_with("fixtures/config/") || path.starts_with("harness/fuzz/corpus/");
 }
 
 bool is_text(const std::string& path) {
