@@ -71,7 +71,8 @@ TEST_F(RunDirectoryTest, ALedgerLineIsAsDocumented) {
       get("run/ledger.jsonl"),
       R"({"n":7,"journey":"check \"out\"","traceId":"08080808080808080808080808080808","spanId":"abababababababab",)"
       R"("sampled":true,"requestId":"5f0c8d1e-7a3b-4c4d-8e2f-90a1b2c3d4e5","traceState":"hop=1",)"
-      R"("dueUnixNano":"1767225600000000001","sentUnixNano":"1767225600000000002","doneUnixNano":"1767225600000000003",)"
+      R"("dueUnixNano":"1767225600000000001","sentUnixNano":"1767225600000000002",)"
+      R"("doneUnixNano":"1767225600000000003",)"
       R"("outcome":"failed","status":503,"scenario":"checkout","hop":"3fa91c07-7"})"
       "\n");
 }
