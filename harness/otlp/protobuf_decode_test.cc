@@ -28,10 +28,11 @@ const std::string kTrace(16, '\x11'), kSpan(8, '\x22');
 std::string request_of(const std::string& span) { return message({{1, message({{2, message({{2, span}})}})}}); }
 
 struct Decoded {
+  std::string body;  // the spans point into it
   Arena arena;
   std::vector<Span> spans;
   Result<DecodeNotes> notes;
-  explicit Decoded(std::string_view body) : notes(decode_protobuf(body, arena, spans)) {}
+  explicit Decoded(std::string bytes) : body(std::move(bytes)), notes(decode_protobuf(body, arena, spans)) {}
 };
 
 std::string real_body() {
