@@ -1,6 +1,7 @@
 #include "app/capture_tail.h"
 
 #include <chrono>
+#include <filesystem>
 
 #include "base/clock.h"
 
@@ -17,6 +18,9 @@ CaptureTail::~CaptureTail() {
 Result<void> CaptureTail::start() {
   file_.open(path_, std::ios::binary | std::ios::trunc);
   if (!file_) return fail(ErrorKind::kEnvironment, path_ + " cannot be written", "", "check the disk and --out");
+  std::error_code ignored;  // the folder is private anyway
+  std::filesystem::permissions(path_, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write,
+                               ignored);
   thread_ = std::thread([this] { loop(); });
   return {};
 }

@@ -93,7 +93,8 @@ Result<void> Driver::send_by_agent(const run::DriveTarget& target, const LoadPla
     }
     if (!page || page->outcomes.empty()) std::this_thread::sleep_for(kAgentPoll);
   }
-  return {};
+  // Interrupted: a standing environment must not go on being driven.
+  return context_.provider->agent_stop(target.agent);
 }
 
 void Driver::keep(size_t scenario, const Outcome& outcome) {

@@ -12,6 +12,19 @@ KindEnvironment::KindEnvironment(std::unique_ptr<mesh::KindProvider> provider, b
 KindEnvironment::KindEnvironment(KindEnvironment&&) noexcept = default;
 KindEnvironment::~KindEnvironment() = default;
 
+Result<std::map<std::string, std::string>> image_overrides(const std::vector<std::string>& pairs) {
+  std::map<std::string, std::string> out;
+  for (const std::string& pair : pairs) {
+    const size_t equals = pair.find('=');
+    if (equals == 0 || equals == std::string::npos || equals + 1 == pair.size()) {
+      return fail(ErrorKind::kUsage, "--image " + pair + " is not ROLE=REF", "",
+                  "for example --image collector=otel/opentelemetry-collector-contrib:0.161.0");
+    }
+    out[pair.substr(0, equals)] = pair.substr(equals + 1);
+  }
+  return out;
+}
+
 std::vector<std::string> KindEnvironment::capabilities() { return mesh::kind_capabilities(); }
 
 namespace {
@@ -24,13 +37,9 @@ Result<mesh::KindOptions> kind_options(const RunOptions& options, Context& conte
   kind.istio = options.istio;
   kind.id = options.env;
   kind.topology_to_yaml = [](const Topology& topology) { return config::to_yaml(topology); };
-  for (const std::string& item : options.image_overrides) {
-    const size_t equals = item.find('=');
-    if (equals == std::string::npos || equals == 0) {
-      return fail(ErrorKind::kUsage, "--image " + item + " is not ROLE=REF", "", "e.g. --image collector=my/otelcol:1");
-    }
-    kind.image_overrides[item.substr(0, equals)] = item.substr(equals + 1);
-  }
+  auto overrides = image_overrides(options.image_overrides);
+  if (!overrides) return tl::unexpected(overrides.error());
+  kind.image_overrides = std::move(*overrides);
   return kind;
 }
 

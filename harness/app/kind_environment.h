@@ -2,6 +2,7 @@
 // config.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,6 +18,9 @@ class KindProvider;
 }
 
 namespace hopcheck::app {
+
+// ROLE=REF pairs of --image. kUsage error.
+Result<std::map<std::string, std::string>> image_overrides(const std::vector<std::string>& pairs);
 
 class KindEnvironment {
  public:

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "app/version.h"
+#include "check/catalogue.h"
 #include "check/judge.h"
 #include "check/span_info.h"
 #include "plan/expand.h"
@@ -59,7 +60,7 @@ Result<void> run_canaries(const check::JudgeInput& input, const check::JudgeResu
     Finding finding;
     finding.code = "HOP1003";
     finding.severity = Verdict::kUnknown;
-    finding.title = "the judge's own canary was not reported";
+    finding.title = check::rule_info(finding.code).title;
     finding.expected = fmt::format("the planted defect ({}) is reported and the clean trace passes", canary->mutation);
     finding.actual = canary->detail.empty() ? "nothing reported" : canary->detail;
     finding.count = 1;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "app/kind_environment.h"
 #include "app/verbs.h"
 #include "config/load.h"
 #include "mesh/kind_provider.h"
@@ -59,19 +60,6 @@ Result<std::vector<Scenario>> load_files(const std::vector<std::string>& files, 
     }
   }
   if (!problems.empty()) return tl::unexpected<Error>(usage(problems));
-  return out;
-}
-
-Result<std::map<std::string, std::string>> image_overrides(const std::vector<std::string>& pairs) {
-  std::map<std::string, std::string> out;
-  for (const std::string& pair : pairs) {
-    const size_t equals = pair.find('=');
-    if (equals == 0 || equals == std::string::npos || equals + 1 == pair.size()) {
-      return fail(ErrorKind::kUsage, "--image " + pair + " is not ROLE=REF", "",
-                  "for example --image collector=otel/opentelemetry-collector-contrib:0.161.0");
-    }
-    out[pair.substr(0, equals)] = pair.substr(equals + 1);
-  }
   return out;
 }
 

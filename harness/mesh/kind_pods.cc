@@ -146,6 +146,12 @@ Result<run::AgentProgress> KindProvider::agent_poll(const std::string& agent, ui
   return run::AgentProgress{std::move(page->outcomes), page->finished};
 }
 
+Result<void> KindProvider::agent_stop(const std::string& agent) {
+  const PodTarget target{agent.substr(0, agent.find('/')), "app=loadgen", kAgentPort};
+  const Result<std::string> answer = call_ok(target, {"POST", "/stop", "", 3000}, "stopping load agent " + agent);
+  return answer ? Result<void>{} : tl::unexpected<Error>(answer.error());
+}
+
 Result<void> KindProvider::set_fault(const run::TopologyInstance& instance, const Fault& fault) {
   const std::optional<std::string> body = switches_of(fault);
   if (!body)

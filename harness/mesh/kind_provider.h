@@ -42,8 +42,6 @@ struct KindOptions {
   std::function<std::string(const Topology&)> topology_to_yaml;  // config's writer; must be set before ensure()
 };
 
-// What this provider can do, of the closed list of architecture.md section 7.
-std::vector<std::string> kind_capabilities();
 // Everything that can be known before something is made: tools, Docker, Istio version, images, port. kUsage or
 // kEnvironment.
 Result<void> preflight(const KindOptions& options, const std::atomic<bool>& stop);
@@ -72,6 +70,7 @@ class KindProvider final : public run::Provider {
   Result<run::DriveTarget> target(Entry entry, const run::TopologyInstance& instance) override;
   Result<void> agent_start(const std::string& agent, const LoadPlan& plan) override;
   Result<run::AgentProgress> agent_poll(const std::string& agent, uint64_t first_n, uint64_t from) override;
+  Result<void> agent_stop(const std::string& agent) override;
   Result<void> set_fault(const run::TopologyInstance& instance, const Fault& fault) override;
   Result<void> post_to_collector(const std::string& otlp_json) override;
   Result<run::SinkStatus> sink_status() override;

@@ -262,9 +262,10 @@ Result<void> KindProvider::create_all(const run::EnvironmentState& state, run::S
   }
   for (const run::TopologyInstance& instance : state.instances) hosts.push_back(gateway_host(instance.topology));
   using Stop = const std::atomic<bool>&;
+  constexpr StepGraph::Time kTool = StepGraph::Time::kTool;  // what a person would wait for by hand as well
   StepGraph graph;
   const size_t pack = graph.add("harness image", {}, [&](Stop s) { return pack_harness(s); });
-  const size_t cluster = graph.add("kind cluster", {}, [&](Stop s) { return make_cluster(s); });
+  const size_t cluster = graph.add("kind cluster", {}, [&](Stop s) { return make_cluster(s); }, kTool);
   const size_t load = graph.add("images into the node", {}, [&, third_party](Stop s) {
     return load_images_into(*runner_, tools_, record_.cluster, third_party, scaled_ms(kNodeMs), s);
   });
@@ -282,8 +283,9 @@ Result<void> KindProvider::create_all(const run::EnvironmentState& state, run::S
     const Result<void> applied = kube_apply_all(*client_, platform_, s);
     const Result<void> up = applied ? wait_all(platform_, s) : applied;
     return up ? wait_sink_path(s) : up;
-  });
-  const size_t istio = graph.add("istioctl install", {base, load}, [&](Stop s) { return install_istio(state, s); });
+  }, kTool);
+  const size_t istio = graph.add(
+      "istioctl install", {base, load}, [&](Stop s) { return install_istio(state, s); }, kTool);
   const size_t telemetry = graph.add("Telemetry and routes", {base}, [&](Stop s) {
     Result<void> done = wait_crds(s);
     Result<std::vector<KubeObject>> objects = telemetry_manifest(context_, state.transport, state.sampling);
@@ -292,14 +294,16 @@ Result<void> KindProvider::create_all(const run::EnvironmentState& state, run::S
     objects->insert(objects->end(), manifest_.routing.begin(), manifest_.routing.end());
     return kube_apply_all(*client_, *objects, s);
   });
-  const size_t webhook = graph.add("injection webhook", {base}, [&](Stop s) { return wait_webhook(s); });
+  const size_t webhook = graph.add("injection webhook", {base}, [&](Stop s) { return wait_webhook(s); }, kTool);
   const size_t apply = graph.add("demo workloads", {webhook, telemetry, load_own},
                                  [&](Stop s) { return kube_apply_all(*client_, manifest_.workloads, s); });
-  const size_t ready = graph.add("demo ready", {apply}, [&](Stop s) { return wait_all(manifest_.workloads, s); });
+  const size_t ready =
+      graph.add("demo ready", {apply}, [&](Stop s) { return wait_all(manifest_.workloads, s); }, kTool);
   graph.add("gateway routes", {istio, telemetry, platform, ready},
             [&, hosts](Stop s) { return wait_routes(hosts, s); });
   const Result<void> done = graph.run(log, stop);
   if (!done) return done;
+  log.note("environment: " + to_text(graph.critical_path()));
   run_begun_ = true;
   return {};
 }

@@ -3,9 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <fstream>
-#include <sstream>
+#include "testing/source_tree.h"
 
 namespace hopcheck::mesh {
 namespace {
@@ -57,12 +55,7 @@ std::string text_of(const std::vector<KubeObject>& objects) {
 }
 
 void expect_golden(const std::string& name, const std::string& actual) {
-  const std::string path = "fixtures/golden/kind/" + name;
-  if (std::getenv("HOPCHECK_UPDATE_GOLDEN") != nullptr) std::ofstream(path) << actual;
-  std::ifstream in(path);
-  std::stringstream golden;
-  golden << in.rdbuf();
-  EXPECT_EQ(actual, golden.str()) << path << " (HOPCHECK_UPDATE_GOLDEN=1 rewrites it)";
+  EXPECT_EQ(hopcheck::testing::golden_difference("fixtures/golden/kind/" + name, actual), "");
 }
 
 std::string without_head(const std::string& text) { return text.substr(text.find_first_not_of('\n')); }

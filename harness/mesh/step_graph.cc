@@ -1,10 +1,15 @@
 #include "mesh/step_graph.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <cassert>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
+
+#include "base/clock.h"
 
 namespace hopcheck::mesh {
 namespace {
@@ -27,9 +32,9 @@ const char* outcome_of(const Result<void>& result) {
 
 }  // namespace
 
-size_t StepGraph::add(std::string name, std::vector<size_t> after, Body body) {
+size_t StepGraph::add(std::string name, std::vector<size_t> after, Body body, Time time) {
   for (const size_t step : after) assert(step < steps_.size());
-  steps_.push_back({std::move(name), std::move(after), std::move(body)});
+  steps_.push_back({std::move(name), std::move(after), std::move(body), time});
   return steps_.size() - 1;
 }
 
@@ -37,11 +42,14 @@ Result<void> StepGraph::run(run::StepLog& log, const std::atomic<bool>& stop) {
   Board board;
   board.states.assign(steps_.size(), State::kWaiting);
   std::vector<std::thread> threads;
+  const int64_t start = system_clock().monotonic_nanos();
   const auto execute = [&](size_t index) {
     const size_t token = log.begin(steps_[index].name);
+    const int64_t began = system_clock().monotonic_nanos();
     const Result<void> result = steps_[index].body(board.stop);
     log.end(token, outcome_of(result));
     const std::lock_guard<std::mutex> lock(board.mutex);
+    steps_[index].took_nanos = system_clock().monotonic_nanos() - began;
     board.states[index] = result ? State::kDone : State::kFailed;
     --board.running;
     // Steps that were merely interrupted by another's failure do not hide that failure.
@@ -69,8 +77,40 @@ Result<void> StepGraph::run(run::StepLog& log, const std::atomic<bool>& stop) {
   }
   lock.unlock();
   for (std::thread& thread : threads) thread.join();
+  wall_nanos_ = system_clock().monotonic_nanos() - start;
   if (board.error && stop.load()) return fail(ErrorKind::kInterrupted, "setting up the environment was interrupted");
   return board.error;
+}
+
+StepGraph::CriticalPath StepGraph::critical_path() const {
+  constexpr size_t kNone = SIZE_MAX;
+  std::vector<int64_t> until(steps_.size(), 0);  // most tools' time of a chain that ends with this step
+  std::vector<size_t> before(steps_.size(), kNone);
+  size_t last = kNone;
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    for (const size_t needed : steps_[i].after) {
+      if (before[i] == kNone || until[needed] > until[before[i]]) before[i] = needed;
+    }
+    until[i] = before[i] == kNone ? 0 : until[before[i]];
+    if (steps_[i].time == Time::kTool) until[i] += steps_[i].took_nanos;
+    if (last == kNone || until[i] > until[last]) last = i;
+  }
+  CriticalPath path;
+  path.wall_nanos = wall_nanos_;
+  if (last != kNone) path.tools_nanos = until[last];
+  for (size_t i = last; i != kNone; i = before[i]) {
+    if (steps_[i].time == Time::kTool) path.steps.insert(path.steps.begin(), steps_[i].name);
+  }
+  return path;
+}
+
+std::string to_text(const StepGraph::CriticalPath& path) {
+  const auto seconds = [](int64_t nanos) { return static_cast<double>(nanos) / 1e9; };
+  std::string out = fmt::format("wall {:.1f} s", seconds(path.wall_nanos));
+  if (path.tools_nanos <= 0) return out;
+  return out + fmt::format(", {:.2f} times the tools' own critical path of {:.1f} s ({})",
+                           static_cast<double>(path.wall_nanos) / static_cast<double>(path.tools_nanos),
+                           seconds(path.tools_nanos), fmt::join(path.steps, ", "));
 }
 
 }  // namespace hopcheck::mesh

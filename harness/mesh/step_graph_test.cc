@@ -90,6 +90,32 @@ TEST(StepGraph, StopFromOutsideInterrupts) {
   EXPECT_EQ(result.error().kind, ErrorKind::kInterrupted);
 }
 
+TEST(StepGraph, CriticalPathCountsToolsAlongTheLongestChain) {
+  Timeline log(nullptr);
+  StepGraph graph;
+  const auto takes = [](int ms) {
+    return [ms](Stop) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(ms));
+      return Result<void>();
+    };
+  };
+  const size_t cluster = graph.add("cluster", {}, takes(40), StepGraph::Time::kTool);
+  const size_t ours = graph.add("ours", {cluster}, takes(60));
+  graph.add("istio", {cluster}, takes(10), StepGraph::Time::kTool);
+  graph.add("demo", {ours}, takes(30), StepGraph::Time::kTool);
+  ASSERT_TRUE(graph.run(log, kNever).has_value());
+  const StepGraph::CriticalPath path = graph.critical_path();
+  EXPECT_EQ(path.steps, (std::vector<std::string>{"cluster", "demo"}));
+  EXPECT_GE(path.tools_nanos, 70'000'000);
+  EXPECT_GE(path.wall_nanos, path.tools_nanos + 60'000'000);
+}
+
+TEST(StepGraph, CriticalPathIsSaidInOneLine) {
+  EXPECT_EQ(to_text(StepGraph::CriticalPath{48'000'000'000, 40'000'000'000, {"kind cluster", "istioctl install"}}),
+            "wall 48.0 s, 1.20 times the tools' own critical path of 40.0 s (kind cluster, istioctl install)");
+  EXPECT_EQ(to_text(StepGraph::CriticalPath{1'500'000'000, 0, {}}), "wall 1.5 s");
+}
+
 TEST(StepGraph, EmptyGraphIsDone) {
   Timeline log(nullptr);
   EXPECT_TRUE(StepGraph().run(log, kNever).has_value());

@@ -84,6 +84,8 @@ class Provider {
   // In-cluster driving; outcomes are polled from index `from`.
   virtual Result<void> agent_start(const std::string& agent, const LoadPlan& plan) = 0;
   virtual Result<AgentProgress> agent_poll(const std::string& agent, uint64_t first_n, uint64_t from) = 0;
+  // Ends what the agent drives, within two seconds; nothing to do when it drives nothing.
+  virtual Result<void> agent_stop(const std::string& agent) = 0;
 
   // Demo switches; fault kind kNone clears every switch of the service.
   virtual Result<void> set_fault(const TopologyInstance& instance, const Fault& fault) = 0;

@@ -35,6 +35,7 @@ TEST_F(SourceTree, ReadsFoldersAndFilesSortedAndSkipsWhatIsAbsent) {
 }
 
 TEST_F(SourceTree, GoldenDifferenceNamesTheFirstLine) {
+  if (std::getenv("HOPCHECK_UPDATE_GOLDEN") != nullptr) GTEST_SKIP() << "golden files are being rewritten";
   EXPECT_EQ(golden_difference(path("b.txt"), "one\ntwo\n"), "");
   EXPECT_EQ(golden_difference(path("b.txt"), "one\n2\n"),
             path("b.txt") + ":2: expected \"two\", got \"2\"; HOPCHECK_UPDATE_GOLDEN=1 accepts it");
