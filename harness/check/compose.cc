@@ -24,6 +24,7 @@ class Composer {
     sidecars();
     silent_sdks();
     detached();
+    own_exports();
     sampling();
   }
 
@@ -140,6 +141,20 @@ class Composer {
       if (nearest != nullptr) out[n].push_back({nearest->trace_id, nearest->span_id});
     }
     return out;
+  }
+
+  // With the OTLP port not excluded every export of a service is a request through its sidecar: a CLIENT root that ends
+  // at no service of the topology. The scenario declares them, so they are explained; elsewhere they are HOP0806.
+  void own_exports() {
+    if (!judge_.input().scenario.environment.app_export_through_sidecar) return;
+    constexpr std::string_view kOtlpHttpRoute = ":4318/*";  // the port of OTLP/HTTP, as route decorators write it
+    for (const DetachedTop& top : judge_.detached()) {
+      const Span& span = (*input_.spans)[top.span];
+      if (top.trace->spans.size() == 1 && span.kind == SpanKind::kClient && span.parent_id.is_zero() &&
+          top.info.peer < 0 && span.name.ends_with(kOtlpHttpRoute)) {
+        explain(top);
+      }
+    }
   }
 
   void explain(const DetachedTop& piece) {

@@ -233,6 +233,27 @@ TEST_F(JudgeTest, DamagedCaptureIsNeverAVerdict) {
   EXPECT_EQ(result.scenarios[0].verdict, Verdict::kUnknown);
 }
 
+TEST_F(JudgeTest, ExportsThroughTheSidecarAreExplainedOnlyWhereDeclared) {
+  Span own = span_of(0, "checkout.hop-checkout", "payments.hop-checkout.svc.cluster.local:8080/*", SpanKind::kClient);
+  own.trace_id.bytes[0] ^= 0x5a;
+  own.span_id.bytes[0] ^= 0x5a;
+  own.parent_id = {};
+  own.name = "opentelemetry-collector.observability.svc.cluster.local:4318/*";
+  // The proxy's own attributes stay; the cluster is the Collector's.
+  std::vector<Attribute> attributes(own.attributes.begin(), own.attributes.end());
+  for (Attribute& attribute : attributes) {
+    if (attribute.key == "upstream_cluster" || attribute.key == "upstream_cluster.name")
+      attribute.value.text = "outbound|4318||opentelemetry-collector.observability.svc.cluster.local";
+  }
+  own.attributes = {attributes.data(), static_cast<uint32_t>(attributes.size())};
+  spans_.push_back(own);
+  EXPECT_EQ(codes(run()), std::vector<std::string>{"HOP0806 service=checkout.hop-checkout"});
+  input_.scenario.environment.app_export_through_sidecar = true;
+  const JudgeResult declared = run();
+  EXPECT_EQ(codes(declared), std::vector<std::string>{});
+  EXPECT_EQ(declared.scenarios[0].spans_by_class[static_cast<size_t>(SpanClass::kDetached)], 1u);
+}
+
 TEST_F(JudgeTest, DuplicatesAreCountedConflictsFail) {
   Span copy = spans_[3];
   spans_.push_back(copy);
