@@ -239,11 +239,12 @@ TEST_F(JudgeTest, ExportsThroughTheSidecarAreExplainedOnlyWhereDeclared) {
   own.span_id.bytes[0] ^= 0x5a;
   own.parent_id = {};
   own.name = "opentelemetry-collector.observability.svc.cluster.local:4318/*";
-  // The proxy's own attributes stay; the cluster is the Collector's.
+  // The proxy's own attributes stay; the cluster is the Collector's, and the request id one of its own.
   std::vector<Attribute> attributes(own.attributes.begin(), own.attributes.end());
   for (Attribute& attribute : attributes) {
     if (attribute.key == "upstream_cluster" || attribute.key == "upstream_cluster.name")
       attribute.value.text = "outbound|4318||opentelemetry-collector.observability.svc.cluster.local";
+    if (attribute.key == "guid:x-request-id") attribute.value.text = "5a5a5a5a-0000-4000-8000-000000000000";
   }
   own.attributes = {attributes.data(), static_cast<uint32_t>(attributes.size())};
   spans_.push_back(own);
