@@ -68,7 +68,8 @@ Result<std::vector<Driver::Lane>> Driver::lanes_of(const std::vector<size_t>& sc
 
 Result<void> Driver::send(const run::DriveTarget& target, const LoadPlan& plan,
                           const std::function<void(const Outcome&)>& sink) {
-  return target.from_host ? load::run(plan, sink, *context_.stop) : send_by_agent(target, plan, sink);
+  return target.from_host ? load::run(plan, sink, *context_.stop, target.source_ip)
+                          : send_by_agent(target, plan, sink);
 }
 
 Result<void> Driver::send_by_agent(const run::DriveTarget& target, const LoadPlan& plan,

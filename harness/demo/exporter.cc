@@ -202,7 +202,7 @@ class Exporter::Worker {
   }
 
   const ExporterOptions options_;
-  HttpClient client_;
+  HttpClient client_{options_.route};
   std::stop_source abort_;
   mutable std::mutex mutex_;
   std::mutex join_mutex_;

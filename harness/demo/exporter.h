@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "demo/http_client.h"
 #include "model/span.h"
 
 namespace hopcheck::demo {
@@ -34,6 +35,7 @@ struct SpanRecord {
 
 struct ExporterOptions {
   std::string url;  // http://HOST:4318/v1/traces
+  HttpRoute route;
   std::vector<std::pair<std::string, std::string>> resource;
   std::string scope_name = "hopcheck-demo";
   std::string scope_version;

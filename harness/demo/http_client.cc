@@ -139,7 +139,7 @@ class HttpClient::Pool {
   std::vector<Handle> idle_;
 };
 
-HttpClient::HttpClient() : pool_(std::make_unique<Pool>()) {}
+HttpClient::HttpClient(HttpRoute route) : pool_(std::make_unique<Pool>()), route_(std::move(route)) {}
 HttpClient::~HttpClient() = default;
 
 HttpAnswer HttpClient::perform(const HttpCall& call, const std::stop_token& stop) {
@@ -151,9 +151,13 @@ HttpAnswer HttpClient::perform(const HttpCall& call, const std::stop_token& stop
   }
   size_t answer_bytes = 0;
   const HeaderList headers = header_list(call);
+  HeaderList connect_to;
+  for (const std::string& rule : route_.connect_to) append(connect_to, rule);
   set_options(handle.easy, call, answer_bytes);
   set_method(handle.easy, call);
   curl_easy_setopt(handle.easy, CURLOPT_HTTPHEADER, headers.get());
+  if (connect_to) curl_easy_setopt(handle.easy, CURLOPT_CONNECT_TO, connect_to.get());
+  if (!route_.interface.empty()) curl_easy_setopt(handle.easy, CURLOPT_INTERFACE, ("host!" + route_.interface).c_str());
   const CURLcode code = transfer(handle, stop);
   if (code == CURLE_OK) {
     long status = 0;

@@ -26,9 +26,15 @@ struct HttpAnswer {
   long retry_after_seconds = 0;  // 0: not given
 };
 
+// Where calls really go, whatever their URLs say; as curl's options of the same names.
+struct HttpRoute {
+  std::vector<std::string> connect_to;  // HOST:PORT:TO_HOST:TO_PORT, empty parts match or keep all; the first wins
+  std::string interface;                // source address, "" = the system chooses
+};
+
 class HttpClient {
  public:
-  HttpClient();
+  explicit HttpClient(HttpRoute route = {});
   ~HttpClient();  // no perform() may be under way
   HttpClient(const HttpClient&) = delete;
 
@@ -39,6 +45,7 @@ class HttpClient {
  private:
   class Pool;
   std::unique_ptr<Pool> pool_;
+  HttpRoute route_;
 };
 
 }  // namespace hopcheck::demo

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <mutex>
 #include <thread>
 
 #include "demo/connection.h"
@@ -31,13 +32,27 @@ class ScriptedServer {
     EXPECT_EQ(::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size), 0);
     port_ = ntohs(address.sin_port);
     thread_ = std::thread([this, connections, requests] {
-      for (int i = 0; i < connections; ++i) serve(::accept(listener_, nullptr, nullptr), requests);
+      for (int i = 0; i < connections; ++i) {
+        sockaddr_in peer{};
+        socklen_t peer_size = sizeof peer;
+        const int socket = ::accept(listener_, reinterpret_cast<sockaddr*>(&peer), &peer_size);
+        {
+          const std::lock_guard lock(mutex_);
+          last_peer_ = ::inet_ntoa(peer.sin_addr);
+        }
+        serve(socket, requests);
+      }
       ::close(listener_);
     });
   }
   ~ScriptedServer() { thread_.join(); }
   ScriptedServer(const ScriptedServer&) = delete;
   std::string url() const { return url_of(port_) + "/"; }
+  uint16_t port() const { return port_; }
+  std::string last_peer() const {
+    const std::lock_guard lock(mutex_);
+    return last_peer_;
+  }
 
  private:
   static void serve(int socket, int requests) {
@@ -55,6 +70,8 @@ class ScriptedServer {
     ::close(socket);
   }
 
+  mutable std::mutex mutex_;
+  std::string last_peer_;
   int listener_;
   uint16_t port_ = 0;
   std::thread thread_;
@@ -77,6 +94,19 @@ TEST(HttpClient, ReplacesAConnectionThatWasClosedWhileIdle) {
   const ScriptedServer server(3, 1);
   HttpClient client;
   for (int i = 0; i < 3; ++i) EXPECT_EQ(client.perform(call_to(server.url()), {}).status, 204) << i;
+}
+
+TEST(HttpClient, ConnectsWhereItsRouteSaysFromTheAddressItSays) {
+  ScriptedServer server(1, 2);
+  const std::string there = "127.0.0.1:" + std::to_string(server.port());
+  HttpClient client({{"kept.hopcheck.test:80::", "::" + there}, "127.0.0.66"});
+  HttpCall call;
+  call.url = "http://payments.hopcheck.test:8080/charge";  // resolves nowhere
+  EXPECT_EQ(client.perform(call, {}).status, 204);
+  EXPECT_EQ(client.perform(call, {}).status, 204);
+  EXPECT_EQ(server.last_peer(), "127.0.0.66");
+  call.url = "http://kept.hopcheck.test/";
+  EXPECT_EQ(client.perform(call, {}).status, 0) << "the first rule that matches keeps the URL's own host";
 }
 
 TEST(HttpClient, NeverUsesAProxyOfTheEnvironment) {

@@ -47,6 +47,9 @@ void add_options(CLI::App& app, Flags& flags) {
   option("--otlp", flags.options.otlp_url, "HOPCHECK_DEMO_OTLP", "URL for app spans (default: not exported)");
   option("--resolve", flags.resolve, "HOPCHECK_DEMO_RESOLVE",
          "base URL of calls, may hold {service} {namespace} {port}; NAME=URL for one service; repeatable");
+  option("--connect-to", flags.options.route.connect_to, "HOPCHECK_DEMO_CONNECT_TO",
+         "HOST:PORT:TO_HOST:TO_PORT, as curl's; repeatable, the first that matches wins");
+  option("--interface", flags.options.route.interface, "HOPCHECK_DEMO_INTERFACE", "address to call from, as curl's");
 }
 
 // One template and any number of NAME=URL. A '=' before "://" tells them apart.

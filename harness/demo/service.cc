@@ -74,6 +74,7 @@ std::string base_url(const ScriptCall& call, const DemoOptions& options) {
 ExporterOptions exporter_options(const Service& service, const Workload& workload, const DemoOptions& options) {
   ExporterOptions out;
   out.url = options.otlp_url;
+  out.route = options.route;
   out.resource = {{"service.name", service.otel_service_name.empty() ? service.name : service.otel_service_name}};
   if (!workload.version.empty()) out.resource.emplace_back("service.version", workload.version);
   out.resource.emplace_back("telemetry.sdk.name", "hopcheck-demo");
@@ -89,6 +90,7 @@ HttpResponse text(int status, const std::string& body) { return {status, "text/p
 
 class DemoService::Impl {
  public:
+  explicit Impl(const HttpRoute& route) : client_(route) {}
   Result<void> start(const Topology& topology, const DemoOptions& options) {
     const Result<const Service*> service = find_service(topology, options.service);
     if (!service) return tl::unexpected<Error>(service.error());
@@ -207,7 +209,7 @@ class DemoService::Impl {
 };
 
 Result<std::unique_ptr<DemoService>> DemoService::start(const Topology& topology, const DemoOptions& options) {
-  auto impl = std::make_unique<Impl>();
+  auto impl = std::make_unique<Impl>(options.route);
   const Result<void> started = impl->start(topology, options);
   if (!started) return tl::unexpected<Error>(started.error());
   return std::unique_ptr<DemoService>(new DemoService(std::move(impl)));

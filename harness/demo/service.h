@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "demo/exporter.h"
+#include "demo/http_client.h"
 #include "demo/http_types.h"
 #include "demo/switches.h"
 #include "model/topology.h"
@@ -24,6 +25,7 @@ struct DemoOptions {
   std::string otlp_url;                     // "http://HOST:4318/v1/traces"; "" = spans are made and not exported
   std::string resolve = "http://{service}.{namespace}:{port}";  // base URL of a call; {port} is the service port
   std::map<std::string, std::string> resolve_service;           // base URL of single services, before `resolve`
+  HttpRoute route;                          // of calls and exports alike
   int span_micros = 1'000;                  // own work of each span
 };
 

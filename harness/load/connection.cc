@@ -1,5 +1,6 @@
 #include "load/connection.h"
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <boost/asio/io_context.hpp>
@@ -16,6 +17,7 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 using tcp = asio::ip::tcp;
+using BindAddressNoPort = asio::detail::socket_option::boolean<IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT>;
 
 }  // namespace
 
@@ -138,6 +140,12 @@ void Connection::connect(const Address& address) {
   const asio::ip::address ip = asio::ip::make_address(address.ip, failure);
   const tcp::endpoint endpoint(ip, address.port);
   if (!failure) impl_->socket.open(endpoint.protocol(), failure);
+  if (!failure && !address.source_ip.empty()) {
+    const asio::ip::address source = asio::ip::make_address(address.source_ip, failure);
+    // The port is chosen when connecting, so that one source address has all ports for every destination (ip(7)).
+    if (!failure) impl_->socket.set_option(BindAddressNoPort(true), failure);
+    if (!failure) impl_->socket.bind(tcp::endpoint(source, 0), failure);
+  }
   if (failure) {
     // Out of descriptors, say: reported from the loop like every other failure.
     impl_->error = failure.message();

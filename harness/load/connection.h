@@ -21,6 +21,7 @@ namespace hopcheck::load {
 struct Address {
   std::string ip;
   uint16_t port = 0;
+  std::string source_ip = {};  // address to connect from; "" = the system chooses
 };
 // All addresses of a name or literal, in the resolver's order. Blocks. Environment error when there are none.
 Result<std::vector<Address>> resolve(const std::string& host, uint16_t port);

@@ -347,12 +347,14 @@ void Drive::begin_stop() {
 
 }  // namespace
 
-Result<DriveStats> run_with_stats(const LoadPlan& plan, const OutcomeSink& sink, const std::atomic<bool>& stop) {
+Result<DriveStats> run_with_stats(const LoadPlan& plan, const OutcomeSink& sink, const std::atomic<bool>& stop,
+                                  const std::string& source_ip) {
   Result<Target> target = check_plan(plan);
   if (!target) return tl::unexpected<Error>(target.error());
   if (plan.count == 0) return DriveStats{};
   Result<std::vector<Address>> addresses = resolve(target->host, target->port);
   if (!addresses) return tl::unexpected<Error>(addresses.error());
+  for (Address& address : *addresses) address.source_ip = source_ip;
   try {
     return Drive(plan, std::move(*target), std::move(*addresses), sink, stop).run();
   } catch (const std::exception& failure) {
@@ -360,8 +362,9 @@ Result<DriveStats> run_with_stats(const LoadPlan& plan, const OutcomeSink& sink,
   }
 }
 
-Result<void> run(const LoadPlan& plan, const OutcomeSink& sink, const std::atomic<bool>& stop) {
-  const Result<DriveStats> stats = run_with_stats(plan, sink, stop);
+Result<void> run(const LoadPlan& plan, const OutcomeSink& sink, const std::atomic<bool>& stop,
+                 const std::string& source_ip) {
+  const Result<DriveStats> stats = run_with_stats(plan, sink, stop, source_ip);
   if (!stats) return tl::unexpected<Error>(stats.error());
   return {};
 }

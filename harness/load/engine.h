@@ -38,8 +38,12 @@ struct DriveStats {
 // A request waits at most the plan's timeout for a free place among max_in_flight and a connection, and then at most
 // the timeout for its answer; so a drive ends at the latest two timeouts after its last request is due. Times are
 // monotonic time added to the wall time at the start of the drive.
-Result<void> run(const LoadPlan& plan, const OutcomeSink& sink, const std::atomic<bool>& stop);
-Result<DriveStats> run_with_stats(const LoadPlan& plan, const OutcomeSink& sink, const std::atomic<bool>& stop);
+//
+// `source_ip`: address to connect from, where it matters who calls; "" = the system chooses.
+Result<void> run(const LoadPlan& plan, const OutcomeSink& sink, const std::atomic<bool>& stop,
+                 const std::string& source_ip = "");
+Result<DriveStats> run_with_stats(const LoadPlan& plan, const OutcomeSink& sink, const std::atomic<bool>& stop,
+                                  const std::string& source_ip = "");
 
 struct AgentOptions {
   std::string control_address = "0.0.0.0:9902";

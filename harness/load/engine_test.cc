@@ -104,6 +104,16 @@ TEST(Engine, SendsEveryPlannedRequestOnceWithItsOwnTag) {
   EXPECT_EQ(traceparents.size(), 200u);
 }
 
+TEST(Engine, ConnectsFromTheGivenAddress) {
+  LoopbackServer server(always(LoopbackServer::ok()));
+  const LoadPlan plan = plan_for(server, 3, 100);
+  int good = 0;
+  const auto count = [&](const Outcome& outcome) { good += outcome.kind == OutcomeKind::kOk ? 1 : 0; };
+  ASSERT_TRUE(run(plan, count, kNeverStop, "127.0.0.77").has_value());
+  EXPECT_EQ(good, 3);
+  EXPECT_EQ(server.last_peer(), "127.0.0.77");
+}
+
 TEST(Engine, HeaderlessModeSendsNoneOfOurHeaders) {
   LoopbackServer server(always(LoopbackServer::ok()));
   LoadPlan plan = plan_for(server, 5, 500);

@@ -56,6 +56,10 @@ class LoopbackServer {
   std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
   uint16_t port() const { return port_; }
   int connections() const { return connections_; }
+  std::string last_peer() const {  // address of the newest connection
+    const std::lock_guard lock(mutex_);
+    return last_peer_;
+  }
   std::vector<std::string> heads() const {
     const std::lock_guard lock(mutex_);
     return heads_;
@@ -74,8 +78,14 @@ class LoopbackServer {
   }
   void accept_all() {
     while (readable(listener_)) {
-      const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+      sockaddr_in peer{};
+      socklen_t peer_size = sizeof peer;
+      const int fd = ::accept4(listener_, reinterpret_cast<sockaddr*>(&peer), &peer_size, SOCK_CLOEXEC);
       if (fd < 0) continue;
+      {
+        const std::lock_guard lock(mutex_);
+        last_peer_ = ::inet_ntoa(peer.sin_addr);
+      }
       ++connections_;
       sessions_.emplace_back([this, fd] { serve(fd); });
     }
@@ -123,6 +133,7 @@ class LoopbackServer {
   std::atomic<int> connections_{0};
   mutable std::mutex mutex_;
   std::vector<std::string> heads_;
+  std::string last_peer_;
   std::vector<std::thread> sessions_;
   std::thread acceptor_;
 };

@@ -61,7 +61,8 @@ struct DriveTarget {
   bool from_host = true;
   std::string base_url;     // for the host: http://127.0.0.1:<port>; for a pod: http://frontend.<ns>.svc.cluster.local
   std::string host_header;
-  std::string agent;        // provider's name of the pod agent; "" when from_host
+  std::string source_ip;    // from the host: address to connect from, "" = the system chooses
+  std::string agent;        // provider's name of the client: scenarios of one client are driven one after the other
 };
 
 struct AgentProgress {
