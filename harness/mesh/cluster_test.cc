@@ -143,6 +143,41 @@ TEST(Preflight, DockerThatDoesNotAnswer) {
             "error: no permission to use Docker\n"
             "  why: permission denied while trying to connect to the Docker daemon socket\n"
             "  fix: add your user to the group docker, or run as root\n");
+  EXPECT_EQ(docker_error(125, ""),
+            "error: Docker does not answer\n  why: docker version ended with exit code 125 and said nothing\n"
+            "  fix: start the daemon (systemctl start docker), or set DOCKER_HOST\n");
+}
+
+// A daemon that takes the connection and never answers.
+TEST(Preflight, DockerThatHangs) {
+  class Hanging final : public ProcessRunner {
+    Result<ProcessResult> run(const ProcessSpec&, const std::atomic<bool>&) override {
+      ProcessResult result;
+      result.signal = 15;
+      result.timed_out = true;
+      return result;
+    }
+  } hanging;
+  Tools tools;
+  tools.docker = "docker";
+  const Result<void> checked = check_docker(hanging, tools, kNever);
+  ASSERT_FALSE(checked.has_value());
+  EXPECT_EQ(to_text(checked.error()),
+            "error: Docker does not answer\n  why: no answer within 10 s\n"
+            "  fix: restart the daemon (systemctl restart docker), or set DOCKER_HOST\n");
+}
+
+// --image refuses the roles of Istio's images, so the fix must not name it.
+TEST(Preflight, MissingIstioImageNamesAFixThatWorks) {
+  FakeProcessRunner fake;
+  fake.on({"image inspect"}, 1, "", "No such image\n");
+  Tools tools;
+  tools.docker = "docker";
+  std::vector<NeededImage> images{{"proxyv2", "hub/proxyv2:1.30.3", ""}};
+  const Result<void> missing = provide_images(fake, tools, "Never", images, kNever);
+  ASSERT_FALSE(missing.has_value());
+  EXPECT_EQ(missing.error().fix,
+            "docker load it, or pick a version that is at hand with --istio, or name another hub with --images FILE");
 }
 
 TEST(Preflight, MissingImagesNameTheFix) {

@@ -26,6 +26,15 @@ ProcessSpec docker(const Tools& tools, std::vector<std::string> arguments, int64
   return spec;
 }
 
+// The last line that a failed program printed; without one, how it ended.
+std::string said_or_code(const ProcessResult& done, const std::string& program) {
+  const std::string said = last_lines(done.err, 1);
+  if (!said.empty()) return said;
+  return program + (done.signal != 0 ? " ended by signal " + std::to_string(done.signal)
+                                     : " ended with exit code " + std::to_string(done.exit_code)) +
+         " and said nothing";
+}
+
 // The image's id in the local engine; "" when it is not there.
 Result<std::string> image_id(ProcessRunner& runner, const Tools& tools, const std::string& reference,
                              const std::atomic<bool>& stop) {
@@ -37,6 +46,13 @@ Result<std::string> image_id(ProcessRunner& runner, const Tools& tools, const st
   return done->out.substr(0, done->out.find_first_of("\r\n"));
 }
 
+// Istio's images go together with its istioctl: --image does not take their roles (images.cc).
+std::string image_fix(const NeededImage& image) {
+  if (image.role == "pilot" || image.role == "proxyv2")
+    return "docker load it, or pick a version that is at hand with --istio, or name another hub with --images FILE";
+  return "docker load it, or name another with --image " + image.role + "=REF or --images FILE";
+}
+
 Result<void> pull(ProcessRunner& runner, const Tools& tools, const NeededImage& image, const std::atomic<bool>& stop) {
   ProcessSpec spec = docker(tools, {"pull", "--quiet", image.reference}, kPullMs);
   spec.log_path = tools.log("pull");
@@ -44,9 +60,10 @@ Result<void> pull(ProcessRunner& runner, const Tools& tools, const NeededImage& 
   if (!done) return tl::unexpected<Error>(done.error());
   if (done->interrupted) return fail(ErrorKind::kInterrupted, "pulling image " + image.reference + " was interrupted");
   if (done->ok()) return {};
-  return fail(
-      ErrorKind::kEnvironment, "image " + image.reference + " (" + image.role + ") is missing and cannot be pulled",
-      last_lines(done->err, 1), "docker load it, or name another with --image " + image.role + "=REF or --images FILE");
+  return fail(ErrorKind::kEnvironment,
+              "image " + image.reference + " (" + image.role + ") is missing and cannot be pulled",
+              done->timed_out ? "docker pull did not finish within 10 min" : said_or_code(*done, "docker pull"),
+              image_fix(image));
 }
 
 }  // namespace
@@ -57,10 +74,13 @@ Result<void> check_docker(ProcessRunner& runner, const Tools& tools, const std::
   if (!done) return tl::unexpected<Error>(done.error());
   if (done->ok()) return {};
   if (done->interrupted) return fail(ErrorKind::kInterrupted, "asking Docker was interrupted");
-  const std::string said = last_lines(done->err, 1);
+  if (done->timed_out) {
+    return fail(ErrorKind::kEnvironment, "Docker does not answer", "no answer within 10 s",
+                "restart the daemon (systemctl restart docker), or set DOCKER_HOST");
+  }
+  const std::string said = said_or_code(*done, "docker version");
   const bool denied = said.find("permission denied") != std::string::npos;
-  return fail(ErrorKind::kEnvironment, denied ? "no permission to use Docker" : "Docker does not answer",
-              done->timed_out ? "no answer within 10 s" : said,
+  return fail(ErrorKind::kEnvironment, denied ? "no permission to use Docker" : "Docker does not answer", said,
               denied ? "add your user to the group docker, or run as root"
                      : "start the daemon (systemctl start docker), or set DOCKER_HOST");
 }
@@ -73,8 +93,11 @@ Result<std::string> find_istioctl(const IstioVersion& istio) {
   }
   std::string path = find_tool("istioctl-" + istio.version);
   if (path.empty()) path = find_tool("istioctl");
-  if (path.empty()) return tool_missing("istioctl");
-  return path;
+  if (!path.empty()) return path;
+  return fail(ErrorKind::kEnvironment, "istioctl of Istio " + istio.version + " not found",
+              "neither istioctl-" + istio.version + " nor istioctl is in $HOPCHECK_TOOLS or in $PATH",
+              "install it, set HOPCHECK_TOOLS to its folder, or name it in an images file: "
+              "spec.istio.versions[].istioctl");
 }
 
 Result<void> provide_images(ProcessRunner& runner, const Tools& tools, const std::string& pull_policy,
@@ -85,8 +108,7 @@ Result<void> provide_images(ProcessRunner& runner, const Tools& tools, const std
     if (id->empty() || pull_policy == "Always") {
       if (pull_policy == "Never") {
         return fail(ErrorKind::kEnvironment, "image " + image.reference + " (" + image.role + ") is missing",
-                    "pullPolicy is Never",
-                    "docker load it, or name another with --image " + image.role + "=REF or --images FILE");
+                    "pullPolicy is Never", image_fix(image));
       }
       const Result<void> pulled = pull(runner, tools, image, stop);
       if (!pulled) return pulled;

@@ -296,8 +296,10 @@ std::string find_tool(const std::string& name) {
 }
 
 tl::unexpected<Error> tool_missing(const std::string& name) {
+  const std::string install =
+      name == "docker" ? "install Docker (Debian: apt-get install docker.io)" : "install " + name;
   return fail(ErrorKind::kEnvironment, name + " not found", "it is neither in $HOPCHECK_TOOLS nor in $PATH",
-              "install " + name + ", or set HOPCHECK_TOOLS to the folder that holds it");
+              install + ", or set HOPCHECK_TOOLS to the folder that holds it");
 }
 
 }  // namespace hopcheck::mesh
