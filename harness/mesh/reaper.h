@@ -21,7 +21,7 @@ class Reaper {
   struct Spec {
     std::string executable, id, state_dir;
     bool local = false;          // `hopcheck reaper --local`
-    std::vector<int> keep_open;  // inherited by the reaper and open until it ends: LoopbackLease::descriptors()
+    std::vector<int> keep_open{};  // inherited, open until the reaper ends: LoopbackLease::descriptors()
   };
   // nullptr without an executable (tests). Error when it cannot be started.
   static Result<std::unique_ptr<Reaper>> start(const Spec& spec);
