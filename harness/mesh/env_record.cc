@@ -16,6 +16,7 @@
 #include <sstream>
 
 #include "base/text.h"
+#include "mesh/process_groups.h"
 
 namespace hopcheck::mesh {
 namespace {
@@ -40,24 +41,6 @@ std::string boot_id() {
   std::string id;
   in >> id;
   return id;
-}
-
-// Field 22 of /proc/PID/stat, proc(5); 0 when there is no such process. The name in field 2 may hold blanks and
-// brackets.
-uint64_t start_of(pid_t pid) {
-  std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
-  std::stringstream text;
-  text << in.rdbuf();
-  const std::string stat = text.str();
-  const size_t bracket = stat.rfind(')');
-  if (bracket == std::string::npos) return 0;
-  std::istringstream rest(stat.substr(bracket + 1));
-  std::string word;
-  for (int i = 3; i <= 21; ++i) rest >> word;
-  if (word.empty()) return 0;
-  uint64_t start = 0;
-  rest >> start;
-  return start;
 }
 
 }  // namespace
@@ -253,11 +236,12 @@ std::optional<Owner> owner_from_json(const std::string& text) {
 }
 
 Owner owner_of_this_process(const std::string& env, const std::string& run) {
-  return {env, run, now_rfc3339(), "0.1.0", boot_id(), ::getpid(), start_of(::getpid())};
+  return {env, run, now_rfc3339(), "0.1.0", boot_id(), ::getpid(), start_ticks(::getpid())};
 }
 
 bool owner_alive(const Owner& owner) {
-  return owner.pid > 0 && owner.boot_id == boot_id() && owner.pid_start != 0 && start_of(owner.pid) == owner.pid_start;
+  return owner.pid > 0 && owner.boot_id == boot_id() && owner.pid_start != 0 &&
+         start_ticks(owner.pid) == owner.pid_start;
 }
 
 std::string sha256_hex(const std::string& text) {

@@ -76,8 +76,6 @@ class LocalProcesses {
   std::unique_ptr<Impl> impl_;
 };
 
-// True while any process of the group lives (zombies do not count).
-bool group_alive(pid_t group);
 // The last lines of a log that say why a program ended: up to three with "critical", "error", "fatal" or "panic", else
 // the last three; made printable, one line, at most 600 bytes. "" when there is nothing.
 std::string telling_lines(const std::string& log_path);

@@ -16,8 +16,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-
-extern char** environ;
+#include "mesh/child_env.h"
 
 namespace hopcheck::mesh {
 namespace {
@@ -58,32 +57,6 @@ struct Pipe {
   }
 };
 
-bool is_stripped(std::string_view variable) {
-  static constexpr std::array<std::string_view, 4> kNames{"KUBECONFIG=", "KUBERNETES_", "NO_PROXY=", "no_proxy="};
-  for (const std::string_view name : kNames) {
-    if (variable.substr(0, name.size()) == name) return true;
-  }
-  return false;
-}
-
-std::vector<std::string> child_environment(const std::map<std::string, std::string>& added) {
-  std::vector<std::string> out{"NO_PROXY=*", "no_proxy=*"};
-  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
-    const std::string_view variable(*entry);
-    if (is_stripped(variable) || added.count(std::string(variable.substr(0, variable.find('=')))) > 0) continue;
-    out.emplace_back(variable);
-  }
-  for (const auto& [name, value] : added) out.push_back(name + "=" + value);
-  return out;
-}
-
-std::vector<char*> pointers(std::vector<std::string>& strings) {
-  std::vector<char*> out;
-  for (std::string& text : strings) out.push_back(text.data());
-  out.push_back(nullptr);
-  return out;
-}
-
 struct Streams {
   int in, out, err;
 };
@@ -92,7 +65,7 @@ struct Streams {
 Result<pid_t> spawn(std::vector<std::string> argv, const std::map<std::string, std::string>& env, Streams streams,
                     pid_t group) {
   std::vector<std::string> variables = child_environment(env);
-  std::vector<char*> arguments = pointers(argv), envp = pointers(variables);
+  std::vector<char*> arguments = exec_pointers(argv), envp = exec_pointers(variables);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, streams.in, 0);

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -16,6 +17,7 @@
 #include "base/text.h"
 #include "mesh/cluster.h"
 #include "mesh/env_record.h"
+#include "mesh/process_groups.h"
 
 extern char** environ;
 
@@ -24,6 +26,7 @@ namespace {
 
 constexpr int kDeleteTries = 5;
 constexpr size_t kMaxLine = 64;
+constexpr int64_t kLocalGraceMs = 1'000, kLocalProofMs = 1'000;
 
 struct Orders {
   std::set<pid_t> groups;
@@ -60,6 +63,7 @@ Result<std::unique_ptr<Reaper>> Reaper::start(const Spec& spec) {
     return fail(ErrorKind::kEnvironment, "cannot make a socket for the reaper", std::strerror(errno));
   }
   std::vector<std::string> words{spec.executable, "reaper", "--id", spec.id, "--state-dir", spec.state_dir};
+  if (spec.local) words.emplace_back("--local");
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
@@ -69,6 +73,9 @@ Result<std::unique_ptr<Reaper>> Reaper::start(const Spec& spec) {
   posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
   posix_spawn_file_actions_addopen(&actions, 2, (spec.state_dir + "/" + spec.id + "/reaper.log").c_str(),
                                    O_WRONLY | O_CREAT | O_APPEND, 0600);
+  int kept = ends[1];  // copies get numbers above all of these, and no close-on-exec
+  for (const int fd : spec.keep_open) kept = std::max(kept, fd);
+  for (const int fd : spec.keep_open) posix_spawn_file_actions_adddup2(&actions, fd, ++kept);
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   sigset_t none;
@@ -94,6 +101,19 @@ void Reaper::say(const std::string& line) {
 }
 
 void Reaper::group(pid_t group, bool started) { say((started ? "run " : "end ") + std::to_string(group)); }
+
+int local_reaper_main(const std::string& id, const std::string& state_dir) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) ::signal(signal, SIG_IGN);
+  if (!is_env_id(id)) return 4;
+  const Orders orders = read_orders();
+  if (orders.stand_down) return 0;
+  const std::set<pid_t> left =
+      end_groups({orders.groups.begin(), orders.groups.end()}, kLocalGraceMs, kLocalProofMs);
+  if (!left.empty()) return 3;  // the folder stays, so that gc finds it
+  std::error_code error;
+  std::filesystem::remove_all(state_dir + "/" + id, error);
+  return error ? 3 : 0;
+}
 
 int reaper_main(const std::string& id, const std::string& state_dir) {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) ::signal(signal, SIG_IGN);
