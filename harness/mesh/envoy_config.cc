@@ -73,13 +73,17 @@ void add_collector_clusters(const LocalMesh& mesh, Json& out) {
       cluster(outbound_cluster(collector_fqdn(), kCollectorHttpPort), {{mesh.collector_ip, kCollectorHttpPort}}));
 }
 
-void add_service_clusters(const LocalMesh& mesh, size_t instance, const Service& service, Json& out) {
-  const auto behind = workloads_behind(mesh, instance, service.name);
+void add_service_clusters(const EnvoyRequest& request, size_t instance, const Service& service, Json& out) {
+  const auto behind = workloads_behind(request.mesh, instance, service.name);
   if (behind.empty()) return;
+  const std::string host = fqdn(behind[0]->service);
+  const bool gone = request.without_endpoints.contains(host);
   for (const ServicePort& port : service.ports) {
     std::vector<Endpoint> endpoints;
-    for (const LocalWorkload* w : behind) endpoints.push_back({w->ip, port.target_port});
-    out.push_back(cluster(outbound_cluster(fqdn(behind[0]->service), port.port), endpoints));
+    for (const LocalWorkload* w : behind) {
+      if (!gone) endpoints.push_back({w->ip, port.target_port});
+    }
+    out.push_back(cluster(outbound_cluster(host, port.port), endpoints));
   }
 }
 
@@ -330,12 +334,12 @@ Json clusters_of(const EnvoyRequest& request, const LocalWorkload& w) {
   add_collector_clusters(mesh, out);
   if (w.gateway) {
     for (size_t i = 0; i < mesh.instances.size(); ++i) {
-      if (const Service* entry = entry_of(mesh, i)) add_service_clusters(mesh, i, *entry, out);
+      if (const Service* entry = entry_of(mesh, i)) add_service_clusters(request, i, *entry, out);
     }
     return out;
   }
   for (const Service& service : mesh.instances[w.instance].topology.services) {
-    add_service_clusters(mesh, w.instance, service, out);
+    add_service_clusters(request, w.instance, service, out);
   }
   std::set<uint16_t> ports;
   for (const ServicePort& port : w.service.ports) {
@@ -352,7 +356,11 @@ Json bootstrap(const EnvoyRequest& request, const LocalWorkload& w, const std::s
                {"envoy.reloadable_features.http_reject_path_with_fragment", false}};
   Json node{{"id", w.node_id}, {"cluster", service_name}, {"locality", Json::object()}};
   Json lds{{"path_config_source", {{"path", request.places.listeners}}}, {"resource_api_version", "V3"}};
+  Json limit = typed("envoy.resource_monitors.global_downstream_max_connections",
+                     "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+                     {{"max_active_downstream_connections", 2147483647}});
   return Json{{"node", node},
+              {"overload_manager", {{"resource_monitors", Json::array({limit})}}},
               {"admin", {{"address", socket_address(w.ip, kEnvoyAdminPort)}}},
               {"dynamic_resources", {{"lds_config", lds}}},
               {"static_resources", {{"clusters", clusters_of(request, w)}}},

@@ -19,6 +19,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,7 @@ struct EnvoyRequest {
   const MeshProfile& profile;          // of the Istio version played: names, whether spawn can be switched off
   EnvoyPlaces places;
   std::map<std::string, RetryRule> retries = {};  // by fqdn of the called service; the gateway's call is to the entry
+  std::set<std::string> without_endpoints = {};   // fqdns of services whose pods are gone (scaled to nothing)
 };
 
 // Files of the proxy of `workload`, which is mesh.gateway or one of mesh.workloads with a sidecar. Errors: kUsage when

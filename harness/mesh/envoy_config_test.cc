@@ -60,7 +60,7 @@ Rendered render(const EnvoyRequest& request, const LocalWorkload& workload) {
 
 class EnvoyConfig : public ::testing::Test {
  protected:
-  EnvoyRequest request(const LocalMesh& mesh) { return {mesh, state_, profile_, {"/run/lds.json"}, {}}; }
+  EnvoyRequest request(const LocalMesh& mesh) { return {mesh, state_, profile_, {"/run/lds.json"}, {}, {}}; }
   Rendered gateway(const LocalMesh& mesh) { return render(request(mesh), mesh.gateway); }
   Rendered sidecar(const LocalMesh& mesh, const std::string& ns, const std::string& workload) {
     const LocalWorkload* found = find_workload(mesh, ns, workload);
