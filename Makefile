@@ -16,7 +16,7 @@ export BUILD
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 	@printf '\nVariables (now):\n'
-	@printf '  PROVIDER=%-10s where the mesh comes from: auto, kind (auto is kind)\n' '$(PROVIDER)'
+	@printf '  PROVIDER=%-10s where the mesh comes from: auto, kind, local\n' '$(PROVIDER)'
 	@printf '  ISTIO=%-13s Istio version by dotted prefix, as 1.31; empty: default of the images file\n' '$(ISTIO)'
 	@printf '  SUITE=%-13s a name in scenarios/suites, or a path\n' '$(SUITE)'
 	@printf '  SEED=%-14s repeats the choices of an earlier run; empty: a fresh one, printed\n' '$(SEED)'

@@ -3,8 +3,10 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "plan/expand.h"
 
@@ -41,6 +43,13 @@ std::string missing_capability(const Scenario& scenario, const std::vector<std::
     if (std::find(capabilities.begin(), capabilities.end(), needed) == capabilities.end()) return needed;
   }
   return "";
+}
+
+std::string why_skipped(const RunRequest& request) {
+  std::string out = "every scenario was skipped";
+  const char* separator = ": ";
+  for (const auto& [name, reason] : request.skipped) out += std::exchange(separator, ", ") + name + " " + reason;
+  return out;
 }
 
 // What the seed drew becomes part of the stored suite, so that a stored run is judged without drawing again.
@@ -91,7 +100,7 @@ Result<RunRequest> resolve_run(const RunOptions& options, const config::SearchPa
     entry_of.push_back(i);
   }
   if (scenarios.empty())
-    return fail(ErrorKind::kNothing, "nothing to run", "every scenario was skipped",
+    return fail(ErrorKind::kNothing, "nothing to run", why_skipped(request),
                 "name other scenarios or another provider");
   auto planned = run::plan_environment(scenarios, options.istio, request.seed);
   if (!planned) return tl::unexpected(planned.error());
@@ -105,13 +114,34 @@ Result<RunRequest> resolve_run(const RunOptions& options, const config::SearchPa
   return request;
 }
 
-Result<std::string> dry_run_text(const RunRequest& request, const std::string& istio_version) {
+std::string dry_run_json(const RunRequest& request, const ProviderChoice& choice) {
+  using Json = nlohmann::ordered_json;
+  Json out{{"provider", {{"name", choice.name}, {"why", choice.why}}}, {"seed", request.seed}};
+  out["drawn"] = Json::object();
+  for (const auto& [name, fault] : request.drawn) out["drawn"][name] = fault;
+  out["skipped"] = Json::object();
+  for (const auto& [name, reason] : request.skipped) out["skipped"][name] = reason;
+  out["scenarios"] = Json::array();
+  for (const run::PlannedScenario& item : request.plan.scenarios) {
+    out["scenarios"].push_back({{"name", item.scenario.name},
+                                {"requests", item.scenario.load.requests},
+                                {"entry", to_string(item.scenario.entry)},
+                                {"traceparent", to_string(item.scenario.load.traceparent)},
+                                {"environment", item.group + 1},
+                                {"namespace", item.scenario.topology.ns}});
+  }
+  return out.dump(2) + "\n";
+}
+
+Result<std::string> dry_run_text(const RunRequest& request, const std::string& istio_version,
+                                 const ProviderChoice& choice) {
   std::string note;
   plan::ProfileBinding binding;
   binding.fallback =
       istio_version.empty() ? &request.profiles.front() : plan::choose_profile(request.profiles, istio_version, note);
   if (binding.fallback == nullptr) binding.fallback = &request.profiles.front();
-  std::string out = fmt::format("seed {}\nprofile {}\n", request.seed, binding.fallback->name);
+  std::string out = fmt::format("seed {}\nprovider {}{}\nprofile {}\n", request.seed, choice.name,
+                                choice.why.empty() ? "" : ": " + choice.why, binding.fallback->name);
   for (const auto& [name, fault] : request.drawn) out += fmt::format("drawn {}: {}\n", name, fault);
   for (size_t g = 0; g < request.plan.groups.size(); ++g) {
     const run::EnvironmentState& state = request.plan.groups[g];

@@ -34,7 +34,15 @@ struct RunRequest {
 Result<RunRequest> resolve_run(const RunOptions& options, const config::SearchPath& search,
                                const std::vector<std::string>& capabilities);
 
-// The plan for people: seed, environments, instances, expected trees, drawn faults.
-Result<std::string> dry_run_text(const RunRequest& request, const std::string& istio_version);
+struct ProviderChoice {
+  std::string name;  // kind | local
+  std::string why;   // one clause; "" when it was named on the command line
+};
+
+// The plan for people: provider, seed, environments, instances, expected trees, drawn faults.
+Result<std::string> dry_run_text(const RunRequest& request, const std::string& istio_version,
+                                 const ProviderChoice& choice);
+// The same for machines, one JSON object: provider {name, why}, seed, drawn, skipped, scenarios with their requests.
+std::string dry_run_json(const RunRequest& request, const ProviderChoice& choice);
 
 }  // namespace hopcheck::app

@@ -9,7 +9,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "app/kind_environment.h"
+#include "app/mesh_environment.h"
 #include "app/verbs.h"
 #include "config/load.h"
 #include "mesh/kind_provider.h"

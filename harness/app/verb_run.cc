@@ -14,7 +14,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include "app/kind_environment.h"
+#include "app/mesh_environment.h"
 #include "app/output.h"
 #include "app/run_request.h"
 #include "app/session.h"
@@ -115,7 +115,7 @@ struct Ran {
 };
 
 // Deploys, drives, judges, releases. The environment is released whatever happened, unless it is to be kept.
-Ran run_on(KindEnvironment& environment, const RunVerb& verb, const RunRequest& request, store::RunDirectory& directory,
+Ran run_on(MeshEnvironment& environment, const RunVerb& verb, const RunRequest& request, store::RunDirectory& directory,
            const RunIdentity& identity, PhaseLog& log, const config::SearchPath& search, Context& context) {
   Ran out;
   SessionInput input;
@@ -196,18 +196,25 @@ Result<int> run_verb(const RunVerb& verb, Context& context) {
                   "write it as 10m or 90s");
     timeout = *parsed;
   }
-  const auto request = resolve_run(verb.options, search, KindEnvironment::capabilities());
+  const auto choice = choose_provider(verb.options, context);
+  if (!choice) return tl::unexpected(choice.error());
+  const auto request = resolve_run(verb.options, search, capabilities_of(choice->name));
   if (!request) return tl::unexpected(request.error());
   if (verb.options.dry_run) {
-    const auto text = dry_run_text(*request, verb.options.istio);
+    if (verb.output.output == "json") {
+      std::fputs(dry_run_json(*request, *choice).c_str(), stdout);
+      return 0;
+    }
+    const auto text = dry_run_text(*request, verb.options.istio, *choice);
     if (!text) return tl::unexpected(text.error());
     std::fputs(text->c_str(), stdout);
     return 0;
   }
   fmt::print(stderr, "seed {}\n", request->seed);
+  if (!choice->why.empty()) fmt::print(stderr, "provider {}: {}\n", choice->name, choice->why);
   const Watchdog watchdog(timeout, *context.stop);
   const RunIdentity identity = [&] {
-    RunIdentity made = new_identity(request->seed, "kind");
+    RunIdentity made = new_identity(request->seed, choice->name);
     made.skipped = request->skipped;
     made.drawn = request->drawn;
     made.suite_file = request->suite.file;
@@ -215,14 +222,15 @@ Result<int> run_verb(const RunVerb& verb, Context& context) {
       made.files.emplace_back(entry.scenario.name, entry.scenario.file);
     return made;
   }();
-  if (auto ready = KindEnvironment::preflight(verb.options, context); !ready) return tl::unexpected(ready.error());
+  if (auto ready = preflight(choice->name, verb.options, context); !ready) return tl::unexpected(ready.error());
   auto directory = make_directory(verb, *request, identity);
   if (!directory) return tl::unexpected(directory.error());
-  auto environment = KindEnvironment::open(verb.options, {identity.run_id, directory->file("logs")}, context);
+  auto environment =
+      open_environment(choice->name, verb.options, {identity.run_id, directory->file("logs")}, *request, context);
   if (!environment) return tl::unexpected(environment.error());
   ui::Progress progress(progress_options(verb), system_clock(), ui::write_stderr);
   PhaseLog log(&progress, &*directory);
-  Ran ran = run_on(*environment, verb, *request, *directory, identity, log, search, context);
+  Ran ran = run_on(**environment, verb, *request, *directory, identity, log, search, context);
   return finish_run(std::move(ran), verb, *directory, log, watchdog.expired(), context);
 }
 
@@ -233,8 +241,8 @@ void add_run(CLI::App& app, Context& context) {
   CLI::App* run = app.add_subcommand("run", "Drive scenarios or a suite through a mesh and judge every request");
   RunOptions& options = verb->options;
   run->add_option("paths", options.paths, "scenario files, or one suite file")->required();
-  run->add_option("--provider", options.provider, "where the mesh comes from: auto, kind")
-      ->check(CLI::IsMember({"auto", "kind"}));
+  run->add_option("--provider", options.provider, "where the mesh comes from: auto, kind, local")
+      ->check(CLI::IsMember({"auto", "kind", "local"}));
   run->add_option("--istio", options.istio, "Istio version by dotted prefix, e.g. 1.31");
   run->add_option("--images", options.images, "images file over kind/images.yaml (HOPCHECK_IMAGES)");
   run->add_option("--image", options.image_overrides, "ROLE=REF: one image; repeatable");

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "mesh/counters.h"
 #include "mesh/kind_provider.h"
 
 namespace hopcheck::mesh {
@@ -21,18 +22,8 @@ constexpr int64_t kSettleMs = 60'000;
 constexpr int64_t kChangeArrivesMs = 15'000;
 constexpr int kSettlePollMs = 250;
 constexpr const char* kCollectorPods = "app=opentelemetry-collector";
-constexpr const char* kListenerPrefix = "envoy_listener_manager_";
-constexpr const char* kUpdates = "envoy_listener_manager_lds_update_success";
-constexpr const char* kDraining = "envoy_listener_manager_total_filter_chains_draining";
 
 int64_t now_ms() { return system_clock().monotonic_nanos() / 1'000'000; }
-
-// A counter Envoy has not made yet counts zero, provided that the proxy exposes the ones we asked for at all.
-std::optional<uint64_t> tracing_counter(const Metrics& metrics, const std::string& name) {
-  const std::optional<uint64_t> value = metrics.sum("envoy_tracing_opentelemetry_" + name);
-  if (value || !metrics.has_prefix(kListenerPrefix)) return value;
-  return 0;
-}
 
 int restarts_of(const Result<std::vector<PodInfo>>& pods) {
   int sum = 0;
@@ -49,7 +40,7 @@ Result<Metrics> KindProvider::scrape(const std::string& ns, const std::string& p
   if (!response) return tl::unexpected<Error>(response.error());
   if (response->status != 200)
     return fail(ErrorKind::kEvidence, "counters of " + ns + "/" + pod + ": HTTP " + std::to_string(response->status));
-  return Metrics(response->body, {kListenerPrefix, "envoy_tracing_"});
+  return Metrics(response->body, envoy_prefixes());
 }
 
 Result<std::vector<PodInfo>> KindProvider::mesh_pods() {
@@ -76,7 +67,7 @@ Result<std::map<std::string, uint64_t>> KindProvider::listener_updates() {
   for (const PodInfo& pod : *pods) {
     if (!pod.injected) continue;
     const Result<Metrics> metrics = scrape(pod.ns, pod.name);
-    if (metrics) out[pod.ns + "/" + pod.name] = metrics->sum(kUpdates).value_or(0);
+    if (metrics) out[pod.ns + "/" + pod.name] = listener_update_count(*metrics);
   }
   return out;
 }
@@ -96,8 +87,8 @@ Result<void> KindProvider::wait_tracing_settled(run::StepLog& log, const std::at
       const std::string name = pod.ns + "/" + pod.name;
       const auto before = updates_before_.find(name);
       const bool arrived = before == updates_before_.end() || may_be_unchanged ||
-                           (metrics && metrics->sum(kUpdates).value_or(0) > before->second);
-      if (!metrics || !arrived || metrics->sum(kDraining).value_or(0) != 0) unsettled = name;
+                           (metrics && listener_update_count(*metrics) > before->second);
+      if (!metrics || !arrived || draining_filter_chains(*metrics) != 0) unsettled = name;
     }
     if (unsettled.empty()) {
       updates_before_.clear();
@@ -143,9 +134,7 @@ Result<void> KindProvider::mark(Mark mark, Environment& environment) {
     if (!before && known != restarts_before_.end()) fact->restarts = pod.proxy_restarts - known->second;
     if (!pod.injected) continue;
     const Result<Metrics> metrics = scrape(pod.ns, pod.name);
-    (before ? fact->sent_before : fact->sent_after) = metrics ? tracing_counter(*metrics, "spans_sent") : std::nullopt;
-    (before ? fact->dropped_before : fact->dropped_after) =
-        metrics ? tracing_counter(*metrics, "spans_dropped") : std::nullopt;
+    read_proxy_counters(metrics ? std::optional<Metrics>(*metrics) : std::nullopt, mark, *fact);
   }
   for (ProxyFact& fact : environment.proxies) {
     const bool here = std::any_of(pods->begin(), pods->end(),
@@ -166,26 +155,14 @@ void KindProvider::read_collector(Mark mark, CollectorFact& fact) {
   if (!before) fact.restarts = restarts - collector_restarts_before_;
   const Result<std::string> body = call_ok({"observability", kCollectorPods, kCollectorMetricsPort},
                                            {"GET", "/metrics", ""}, "the Collector's counters");
-  if (!body) return;
-  const Metrics metrics(*body, {"otelcol_"});
-  if (!metrics.has_prefix("otelcol_")) return;  // not exposed
-  const std::string ours = "exporter=otlp_http";
-  (before ? fact.received_before : fact.received_after) = metrics.sum("otelcol_receiver_accepted_spans").value_or(0);
-  (before ? fact.exported_before : fact.exported_after) = metrics.sum("otelcol_exporter_sent_spans", ours).value_or(0);
-  (before ? fact.failed_before : fact.failed_after) =
-      metrics.sum("otelcol_exporter_send_failed_spans", ours).value_or(0) +
-      metrics.sum("otelcol_exporter_enqueue_failed_spans", ours).value_or(0);
-  fact.queue_size = metrics.sum("otelcol_exporter_queue_size", ours);
+  if (body) read_collector_counters(*body, mark, fact);
 }
 
 std::optional<uint64_t> KindProvider::collector_queue() {
   const Result<std::string> body = call_ok({"observability", kCollectorPods, kCollectorMetricsPort},
                                            {"GET", "/metrics", ""}, "the Collector's queue");
   if (!body) return std::nullopt;
-  const Metrics metrics(*body, {"otelcol_exporter_queue_size", "otelcol_exporter_in_flight"});
-  const std::optional<uint64_t> queue = metrics.sum("otelcol_exporter_queue_size", "exporter=otlp_http");
-  if (!queue) return std::nullopt;
-  return *queue + metrics.sum("otelcol_exporter_in_flight_requests", "exporter=otlp_http").value_or(0);
+  return collector_queue_of(*body);
 }
 
 Result<void> KindProvider::describe(Environment& environment) {

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "base/text.h"
+#include "mesh/control_json.h"
 #include "mesh/kind_provider.h"
 #include "plan/load_plan_json.h"
 
@@ -19,29 +20,6 @@ constexpr uint16_t kOtlpHttpPort = 4318;
 constexpr int kAgentTries = 20;
 constexpr int kAgentRetryMs = 250;
 constexpr const char* kSystem = "hopcheck-system";
-
-uint64_t count(const json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_number_unsigned() ? found->get<uint64_t>() : 0;
-}
-
-// The demo's switch document (demo/switches.h); nullopt: no switch does that.
-std::optional<std::string> switches_of(const Fault& fault) {
-  switch (fault.kind) {
-    case Fault::Kind::kDrop:
-      return json{{"drop", json::array({fault.header})}}.dump();
-    case Fault::Kind::kDelay:
-      return json{{"delayMs", fault.delay_nanos / 1'000'000}}.dump();
-    case Fault::Kind::kFail:
-      return json{{"failPercent", static_cast<int>(fault.percent)}, {"failStatus", fault.status}}.dump();
-    case Fault::Kind::kCallTwice:
-      return json{{"callTwice", true}}.dump();
-    case Fault::Kind::kNone:
-      return "";
-    default:
-      return std::nullopt;
-  }
-}
 
 }  // namespace
 
@@ -153,10 +131,8 @@ Result<void> KindProvider::agent_stop(const std::string& agent) {
 }
 
 Result<void> KindProvider::set_fault(const run::TopologyInstance& instance, const Fault& fault) {
-  const std::optional<std::string> body = switches_of(fault);
-  if (!body)
-    return fail(ErrorKind::kUsage, std::string("fault ") + to_string(fault.kind) + " cannot be injected by the demo",
-                "it has no such switch");
+  const Result<std::string> body = switches_of(fault);
+  if (!body) return tl::unexpected<Error>(body.error());
   const std::string& ns = instance.topology.ns;
   const Result<std::vector<PodInfo>> pods = list_pods(*client_, ns, "hopcheck.dev/service=" + fault.at);
   if (!pods) return tl::unexpected<Error>(pods.error());
@@ -191,18 +167,7 @@ Result<run::SinkStatus> KindProvider::sink_status() {
   const Result<std::string> body =
       call_ok({kSystem, "app=sink", kSinkControlPort}, {"GET", "/status", ""}, "asking the sink");
   if (!body) return tl::unexpected<Error>(body.error());
-  const json in = json::parse(*body, nullptr, false);
-  if (!in.is_object())
-    return fail(ErrorKind::kEvidence, "the sink's status is not JSON", printable(body->substr(0, 100)));
-  run::SinkStatus status;
-  status.capture_bytes = count(in, "capture_bytes");
-  status.requests = count(in, "requests");
-  status.spans = count(in, "spans");
-  status.refused = count(in, "refused");
-  status.aborted = count(in, "aborted");
-  status.sealed = in.contains("sealed") && in["sealed"].is_boolean() && in["sealed"].get<bool>();
-  if (in.contains("instance") && in["instance"].is_string()) status.instance = in["instance"].get<std::string>();
-  return status;
+  return sink_status_from_json(*body);
 }
 
 Result<std::string> KindProvider::sink_capture(uint64_t from, int wait_ms) {

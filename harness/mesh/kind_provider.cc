@@ -50,6 +50,19 @@ Result<void> preflight(const KindOptions& options, const std::atomic<bool>& stop
   return provide_images(*runner, *tools, images->pull_policy, needed, stop);
 }
 
+Result<std::string> obstacle_to_kind(const KindOptions& options, const std::atomic<bool>& stop) {
+  const Result<Images> images = load_images(default_images(options), options.images_file, options.image_overrides);
+  if (!images) return tl::unexpected<Error>(images.error());
+  const Result<Tools> tools = find_tools();
+  if (!tools) return tools.error().what;
+  const Result<IstioVersion> istio = choose_istio(options, *images, "");
+  if (!istio) return istio.error().what;
+  const Result<std::string> istioctl = find_istioctl(*istio);
+  if (!istioctl) return istioctl.error().what;
+  const std::unique_ptr<ProcessRunner> runner = make_process_runner();
+  return obstacle_in_docker(*runner, *tools, images->pull_policy, platform_images(*images, *istio), stop);
+}
+
 KindProvider::KindProvider(KindOptions options) : options_(std::move(options)) {
   if (options_.state_dir.empty()) options_.state_dir = default_state_dir();
   if (options_.run.empty()) options_.run = random_hex(4);

@@ -48,6 +48,10 @@ Result<void> preflight(const KindOptions& options, const std::atomic<bool>& stop
 // What this provider can do (architecture.md section 7), known before anything is made.
 std::vector<std::string> kind_capabilities();
 
+// Why this machine cannot run it, one clause, "" = it can; tools, engine and images are looked at, nothing is pulled or
+// made. Takes 5 s at most. kUsage for options that are wrong on any machine.
+Result<std::string> obstacle_to_kind(const KindOptions& options, const std::atomic<bool>& stop);
+
 class KindProvider final : public run::Provider {
  public:
   // A new environment (nothing is made yet), or with open() a standing one, which must exist and answer.

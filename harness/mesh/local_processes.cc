@@ -20,7 +20,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "mesh/child_env.h"
-#include "mesh/http_get.h"
+#include "mesh/http_request.h"
 #include "mesh/process_groups.h"
 
 namespace hopcheck::mesh {

@@ -15,6 +15,8 @@ namespace hopcheck::mesh {
 namespace {
 
 constexpr int64_t kDockerAnswerMs = 10'000;
+constexpr int64_t kQuickAnswerMs = 1'000;
+constexpr int64_t kRegistryAnswerMs = 2'500;
 constexpr int64_t kPullMs = 600'000;
 constexpr int64_t kBuildMs = 120'000;
 
@@ -83,6 +85,33 @@ Result<void> check_docker(ProcessRunner& runner, const Tools& tools, const std::
   return fail(ErrorKind::kEnvironment, denied ? "no permission to use Docker" : "Docker does not answer", said,
               denied ? "add your user to the group docker, or run as root"
                      : "start the daemon (systemctl start docker), or set DOCKER_HOST");
+}
+
+Result<std::string> obstacle_in_docker(ProcessRunner& runner, const Tools& tools, const std::string& pull_policy,
+                                       const std::vector<NeededImage>& images, const std::atomic<bool>& stop) {
+  const Result<ProcessResult> answer =
+      runner.run(docker(tools, {"version", "--format", "{{.Server.Version}}"}, kQuickAnswerMs), stop);
+  if (!answer) return tl::unexpected<Error>(answer.error());
+  if (answer->interrupted) return fail(ErrorKind::kInterrupted, "asking Docker was interrupted");
+  if (answer->timed_out) return std::string("Docker does not answer within a second");
+  if (!answer->ok()) return "Docker does not answer: " + said_or_code(*answer, "docker version");
+  if (pull_policy == "Always") return std::string();
+  for (const NeededImage& image : images) {
+    const Result<std::string> id = image_id(runner, tools, image.reference, stop);
+    if (!id) return tl::unexpected<Error>(id.error());
+    if (!id->empty()) continue;
+    const std::string missing = "Docker has no image " + image.reference + " (" + image.role + ")";
+    if (pull_policy == "Never") return missing + " and may not pull it";
+    // One stands for all: the registries are reachable or they are not.
+    const Result<ProcessResult> asked =
+        runner.run(docker(tools, {"manifest", "inspect", image.reference}, kRegistryAnswerMs), stop);
+    if (!asked) return tl::unexpected<Error>(asked.error());
+    if (asked->interrupted) return fail(ErrorKind::kInterrupted, "asking the registry was interrupted");
+    if (asked->ok()) return std::string();
+    return missing + " and cannot pull it: " +
+           (asked->timed_out ? "no answer from its registry" : said_or_code(*asked, "docker manifest inspect"));
+  }
+  return std::string();
 }
 
 Result<std::string> find_istioctl(const IstioVersion& istio) {

@@ -21,6 +21,10 @@ struct NeededImage {
 
 // Docker answers; else an error that tells "not installed" from "not running" from "no permission".
 Result<void> check_docker(ProcessRunner& runner, const Tools& tools, const std::atomic<bool>& stop);
+// Why the engine cannot serve these images, "" = it can: does not answer within a second, or lacks an image that may
+// not be or, asked for the first one missing within 2.5 s, cannot be pulled. Pulls nothing.
+Result<std::string> obstacle_in_docker(ProcessRunner& runner, const Tools& tools, const std::string& pull_policy,
+                                       const std::vector<NeededImage>& images, const std::atomic<bool>& stop);
 // The istioctl of that version: its path if the images file names one, else istioctl-<version>, else istioctl.
 Result<std::string> find_istioctl(const IstioVersion& istio);
 // Fills the ids of images that the local engine has; what is missing is pulled when the policy allows, else an error.

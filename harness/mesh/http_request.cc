@@ -1,8 +1,10 @@
-#include "mesh/http_get.h"
+#include "mesh/http_request.h"
 
 #include <curl/curl.h>
 
 #include <memory>
+
+#include "base/text.h"
 
 namespace hopcheck::mesh {
 namespace {
@@ -69,12 +71,13 @@ Result<HttpReply> http_request(const HttpRequest& request, const std::atomic<boo
   return HttpReply{static_cast<int>(status), std::move(download.body)};
 }
 
-Result<HttpReply> http_get(const std::string& url, int64_t timeout_ms) {
+Result<std::string> http_ok(const HttpRequest& request, const std::string& what) {
   static const std::atomic<bool> never{false};
-  HttpRequest request;
-  request.url = url;
-  request.timeout_ms = timeout_ms;
-  return http_request(request, never);
+  Result<HttpReply> reply = http_request(request, never);
+  if (!reply) return with_context(reply.error(), what);
+  if (reply->status / 100 == 2) return std::move(reply->body);
+  return fail(ErrorKind::kEnvironment, what + ": HTTP " + std::to_string(reply->status),
+              printable(reply->body.substr(0, 200)));
 }
 
 }  // namespace hopcheck::mesh

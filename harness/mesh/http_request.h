@@ -27,7 +27,7 @@ struct HttpReply {
 
 // Any status is a value. kEnvironment when there was no HTTP answer in time; kInterrupted when `stop` was set.
 Result<HttpReply> http_request(const HttpRequest& request, const std::atomic<bool>& stop);
-// GET without stop flag.
-Result<HttpReply> http_get(const std::string& url, int64_t timeout_ms);
+// The body; a status other than 2xx is a kEnvironment error that begins with `what`. Cannot be interrupted.
+Result<std::string> http_ok(const HttpRequest& request, const std::string& what);
 
 }  // namespace hopcheck::mesh

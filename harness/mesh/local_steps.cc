@@ -1,0 +1,230 @@
+// Setting up the local environment: files, processes, and what a Telemetry change does to them.
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "mesh/counters.h"
+#include "mesh/kind_provider.h"
+#include "mesh/local_leftovers.h"
+#include "mesh/local_ports.h"
+#include "mesh/local_provider.h"
+#include "mesh/template.h"
+
+namespace hopcheck::mesh {
+namespace {
+
+constexpr int64_t kReadyMs = 30'000;
+
+std::string minor_of(const std::string& version) {
+  const size_t dot = version.find('.');
+  return version.substr(0, version.find('.', dot == std::string::npos ? dot : dot + 1));
+}
+
+}  // namespace
+
+std::string LocalProvider::file(const LocalWorkload& workload, const std::string& suffix) const {
+  return fmt::format("{}/{}.{}.{}", dir_, workload.pod, workload.service.ns, suffix);
+}
+
+std::vector<const LocalWorkload*> LocalProvider::proxied() const {
+  std::vector<const LocalWorkload*> out{&mesh_.gateway};
+  for (const LocalWorkload& workload : mesh_.workloads) {
+    if (workload.sidecar) out.push_back(&workload);
+  }
+  return out;
+}
+
+Result<void> LocalProvider::prepare(const run::EnvironmentState& state, Stop stop) {
+  LocalPartsSpec spec{options_.share, options_.istio.empty() ? state.istio : options_.istio, ""};
+  if (!options_.log_dir.empty()) {
+    std::error_code ignored;
+    std::filesystem::create_directories(options_.log_dir, ignored);
+    spec.log_path = options_.log_dir + "/local-parts.log";
+  }
+  Result<LocalParts> parts = make_local_parts(*runner_, spec, stop);
+  if (!parts) return tl::unexpected<Error>(parts.error());
+  parts_ = std::move(*parts);
+  for (const MeshProfile& profile : options_.profiles) {
+    if (profile.envoy_minor == minor_of(parts_.envoy_version)) profile_ = &profile;
+  }
+  if (profile_ == nullptr) {
+    return fail(ErrorKind::kUsage, "no mesh profile says what Envoy " + parts_.envoy_version + " must export", "",
+                "name an Istio version that fixtures/profiles has");
+  }
+  LoopbackLease::Spec wanted{options_.state_dir, {}};
+  wanted.ports = {kGatewayHttpPort, kEnvoyAdminPort, kSidecarOutboundPort, kCollectorGrpcPort, kCollectorHttpPort};
+  Result<LoopbackLease> lease = LoopbackLease::acquire(wanted);
+  if (!lease) return tl::unexpected<Error>(lease.error());
+  lease_ = std::move(*lease);
+  Result<void> done = claim_local_dir(options_.state_dir, id_, options_.run);
+  if (!done) return done;
+  Reaper::Spec reaper{options_.executable, id_, options_.state_dir};
+  reaper.local = true;
+  reaper.keep_open = lease_.descriptors();
+  Result<std::unique_ptr<Reaper>> started = Reaper::start(reaper);
+  if (!started) return tl::unexpected<Error>(started.error());
+  reaper_ = std::move(*started);
+  processes_ = std::make_unique<LocalProcesses>(
+      [this](pid_t group, bool begun) {
+        if (reaper_) reaper_->group(group, begun);
+      },
+      dir_ + "/" + kLocalProcessesFile);
+  if (options_.log_dir.empty()) {
+    options_.log_dir = dir_ + "/logs";
+    done = make_private_dir(options_.log_dir);
+  }
+  tokens_ = {random_hex(16), random_hex(16)};
+  return done;
+}
+
+Result<EnvoyFiles> LocalProvider::files_of(const run::EnvironmentState& state, const LocalWorkload& workload) const {
+  return envoy_files({mesh_, state, *profile_, {file(workload, "listeners.json")}}, workload);
+}
+
+Result<void> LocalProvider::write_files(const run::EnvironmentState& state) {
+  state_ = state;
+  Result<LocalMesh> mesh = plan_local_mesh(lease_.prefix(), state.instances);
+  if (!mesh) return tl::unexpected<Error>(mesh.error());
+  mesh_ = std::move(*mesh);
+  for (const run::TopologyInstance& instance : mesh_.instances) {
+    const Result<void> written = write_private(fmt::format("{}/{}.topology.yaml", dir_, instance.topology.ns),
+                                               options_.topology_to_yaml(instance.topology));
+    if (!written) return written;
+  }
+  for (const LocalWorkload* workload : proxied()) {
+    const Result<EnvoyFiles> files = files_of(state, *workload);
+    if (!files) return tl::unexpected<Error>(files.error());
+    Result<void> written = write_private(file(*workload, "listeners.json"), files->listeners);
+    if (written) written = write_private(file(*workload, "envoy.json"), files->bootstrap);
+    if (!written) return written;
+  }
+  const Result<std::string> collector = read_template(options_.share, "local-collector.yaml");
+  if (!collector) return tl::unexpected<Error>(collector.error());
+  const Result<std::string> filled =
+      render(*collector, {{"collector", mesh_.collector_ip}, {"sink", mesh_.sink_ip}}, "local-collector.yaml");
+  if (!filled) return tl::unexpected<Error>(filled.error());
+  return write_private(dir_ + "/collector.yaml", *filled);
+}
+
+Result<void> LocalProvider::start_backend(Stop stop) {
+  ChildSpec sink;
+  sink.name = "sink";
+  sink.argv = {options_.executable,
+               "sink",
+               "--http",
+               fmt::format("{}:{}", mesh_.sink_ip, kSinkOtlpPort),
+               "--control",
+               fmt::format("{}:{}", mesh_.sink_ip, kSinkControlPort),
+               "--out",
+               dir_ + "/capture",
+               "--run-id",
+               options_.run,
+               "--expect-header",
+               "Authentication=env:HOPCHECK_BACKEND_TOKEN"};
+  sink.env = {{"HOPCHECK_BACKEND_TOKEN", tokens_.backend}, {"HOPCHECK_CONTROL_TOKEN", tokens_.control}};
+  sink.log_path = options_.log_dir + "/sink.log";
+  ChildSpec collector;
+  collector.name = "collector";
+  collector.argv = {parts_.otelcol, "--config=" + dir_ + "/collector.yaml"};
+  collector.env = {{"HOPCHECK_BACKEND_TOKEN", tokens_.backend}};
+  collector.log_path = options_.log_dir + "/collector.log";
+  const Result<void> folder = make_private_dir(dir_ + "/capture");
+  if (!folder) return folder;
+  for (const ChildSpec& spec : {sink, collector}) {
+    const Result<pid_t> started = processes_->start(spec);
+    if (!started) return tl::unexpected<Error>(started.error());
+  }
+  return stop.load() ? fail(ErrorKind::kInterrupted, "interrupted") : Result<void>{};
+}
+
+// The workload's app, calling through its sidecar where it has one. Its exports go straight to the Collector, as with
+// traffic.sidecar.istio.io/excludeOutboundPorts, unless the instance says otherwise.
+ChildSpec LocalProvider::demo_of(const LocalWorkload& workload) const {
+  const run::TopologyInstance& instance = mesh_.instances[workload.instance];
+  const std::string collector = fmt::format("{}.{}.svc.cluster.local", kCollectorService, kCollectorNamespace);
+  const bool export_through = instance.app_export_through_sidecar && workload.sidecar;
+  ChildSpec spec;
+  spec.name = workload.pod;
+  spec.argv = {(std::filesystem::path(options_.executable).parent_path() / "hopcheck-demo").string(),
+               fmt::format("--topology={}/{}.topology.yaml", dir_, instance.topology.ns),
+               "--service=" + workload.service.name,
+               "--workload=" + workload.workload.name,
+               fmt::format("--listen={}:{}", workload.app_ip, app_port(workload)),
+               fmt::format("--control={}:{}", workload.app_ip, kDemoControlPort),
+               fmt::format("--otlp=http://{}:{}/v1/traces", collector, kCollectorHttpPort),
+               "--interface=" + workload.ip};
+  if (!export_through) {
+    spec.argv.push_back(fmt::format("--connect-to={}:{}:{}:{}", collector, kCollectorHttpPort, mesh_.collector_ip,
+                                    kCollectorHttpPort));
+  }
+  if (workload.sidecar) {
+    spec.argv.push_back(fmt::format("--connect-to=::{}:{}", workload.ip, kSidecarOutboundPort));
+  } else {
+    for (const Call& call : workload.service.calls) {
+      const auto behind = workloads_behind(mesh_, workload.instance, call.to);
+      if (behind.empty() || behind[0]->service.ports.empty()) continue;
+      const Service& called = behind[0]->service;
+      const uint16_t port = call.port != 0 ? call.port : called.ports[0].port;
+      spec.argv.push_back(fmt::format("--connect-to={}.{}:{}:{}", called.name, called.ns, port,
+                                      connect_address(mesh_, workload, call.to, port)));
+    }
+  }
+  spec.log_path = fmt::format("{}/{}.{}.log", options_.log_dir, workload.pod, workload.service.ns);
+  return spec;
+}
+
+Result<void> LocalProvider::start_apps(Stop stop) {
+  for (const LocalWorkload& workload : mesh_.workloads) {
+    if (workload.load_client) continue;
+    if (stop.load()) return fail(ErrorKind::kInterrupted, "interrupted");
+    const Result<pid_t> started = processes_->start(demo_of(workload));
+    if (!started) return tl::unexpected<Error>(started.error());
+  }
+  return {};
+}
+
+// Starts them and waits for everything: by now sink, Collector and apps have had time to come up.
+Result<void> LocalProvider::start_proxies(Stop stop) {
+  std::vector<ReadyCheck> checks{{"collector", collector_url(kCollectorHealthPort, "/")}};
+  for (const LocalWorkload* workload : proxied()) {
+    const Result<EnvoyFiles> files = files_of(state_, *workload);
+    if (!files) return tl::unexpected<Error>(files.error());
+    ChildSpec spec;
+    spec.name = "envoy " + workload->pod;
+    spec.argv = envoy_arguments(file(*workload, "envoy.json"));
+    spec.argv.insert(spec.argv.begin(), parts_.envoy);
+    spec.env = files->environment;
+    spec.log_path = fmt::format("{}/{}.{}.envoy.log", options_.log_dir, workload->pod, workload->service.ns);
+    const Result<pid_t> started = processes_->start(spec);
+    if (!started) return tl::unexpected<Error>(started.error());
+    checks.push_back({spec.name, "http://" + envoy_admin_address(*workload) + "/ready"});
+  }
+  for (const LocalWorkload& workload : mesh_.workloads) {
+    if (!workload.load_client) checks.push_back({workload.pod, control_url(workload, "/healthz")});
+  }
+  const Result<void> ready = processes_->wait_ready(checks, scaled_ms(kReadyMs), stop);
+  if (!ready) return ready;
+  const Result<run::SinkStatus> sink = sink_status();
+  return sink ? Result<void>{} : tl::unexpected<Error>(sink.error());
+}
+
+Result<void> LocalProvider::change_listeners(const run::EnvironmentState& state, Stop stop) {
+  if (state.naming != state_.naming || state.gateway_spawn != state_.gateway_spawn ||
+      state.instances.size() != state_.instances.size()) {
+    return fail(ErrorKind::kUsage, "a standing local mesh can change its Telemetry only", "",
+                "run these scenarios one by one");
+  }
+  for (const LocalWorkload* workload : proxied()) {
+    const Result<Metrics> metrics = scrape(*workload);
+    if (metrics) updates_before_[workload->node_id] = listener_update_count(*metrics);
+    const Result<EnvoyFiles> files = files_of(state, *workload);
+    if (!files) return tl::unexpected<Error>(files.error());
+    const Result<void> written = write_private(file(*workload, "listeners.json"), files->listeners);  // by rename
+    if (!written) return written;
+    if (stop.load()) return fail(ErrorKind::kInterrupted, "interrupted");
+  }
+  state_ = state;
+  return {};
+}
+
+}  // namespace hopcheck::mesh
