@@ -321,12 +321,14 @@ std::string telling_lines(const std::string& log_path) {
   text.resize(static_cast<size_t>(in.gcount()));
   static constexpr std::array<std::string_view, 4> kWords{"critical", "error", "fatal", "panic"};
   std::string telling;
+  bool goes_on = false;  // a message may end with ":" and go on in the next line
   for (const std::string_view line : split(text, '\n')) {
     std::string lower(line);
     std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
     const bool tells = std::any_of(kWords.begin(), kWords.end(),
                                    [&lower](std::string_view word) { return lower.find(word) != std::string::npos; });
-    if (tells) telling += lower.empty() ? "" : std::string(line) + "\n";
+    if (tells || goes_on) telling += std::string(line) + "\n";
+    if (tells || !line.empty()) goes_on = tells && lower.back() == ':';
   }
   return last_lines(telling.empty() ? text : telling, 3);
 }

@@ -76,8 +76,8 @@ class LocalProcesses {
   std::unique_ptr<Impl> impl_;
 };
 
-// The last lines of a log that say why a program ended: up to three with "critical", "error", "fatal" or "panic", else
-// the last three; made printable, one line, at most 600 bytes. "" when there is nothing.
+// The last lines of a log that say why a program ended: up to three with "critical", "error", "fatal" or "panic" (and
+// what follows their ":"), else the last three; made printable, one line, at most 600 bytes. "" when there is nothing.
 std::string telling_lines(const std::string& log_path);
 
 }  // namespace hopcheck::mesh

@@ -257,6 +257,8 @@ TEST_F(LocalProcessesTest, TellingLinesPreferTheOnesWithAnError) {
   EXPECT_EQ(telling_lines(path), "[critical] b | Fatal d");
   std::ofstream(path) << "a\nb\nc\nd\n";
   EXPECT_EQ(telling_lines(path), "b | c | d");
+  std::ofstream(path) << "[info] a\nError: these:\n\nunknown type\nmore\n";
+  EXPECT_EQ(telling_lines(path), "Error: these: | unknown type");
   EXPECT_EQ(telling_lines(dir_ + "/none"), "");
   EXPECT_EQ(telling_lines(""), "");
 }
