@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <set>
 
 #include "mesh/env_record.h"
@@ -23,6 +24,7 @@ class Loopback : public ::testing::Test {
     ASSERT_NE(::mkdtemp(name.data()), nullptr);
     dir_ = name;
   }
+  void TearDown() override { std::filesystem::remove_all(dir_); }
   LoopbackLease::Spec spec(std::vector<uint16_t> ports = {}) const {
     return {dir_, std::move(ports), networks_.second(), networks_.second()};
   }
