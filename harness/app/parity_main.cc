@@ -35,7 +35,7 @@ struct RenderFlags {
 
 struct CompareFlags {
   std::string expected, actual;
-  size_t skip_first = 0;
+  size_t skip_first = 0, min_spans = 0;
   std::string rule = "exact";
   std::optional<double> rate;  // percent, with sent
   uint64_t sent_expected = 0, sent_actual = 0;
@@ -139,6 +139,17 @@ Result<void> render(const RenderFlags& flags) {
   return write_file(out / "plan.json", plan.dump(1) + "\n");
 }
 
+// Without the traces that have fewer spans.
+std::vector<Span> of_size(const std::vector<Span>& spans, size_t min_spans) {
+  std::map<TraceId, size_t> sizes;
+  for (const Span& span : spans) ++sizes[span.trace_id];
+  std::vector<Span> out;
+  for (const Span& span : spans) {
+    if (sizes[span.trace_id] >= min_spans) out.push_back(span);
+  }
+  return out;
+}
+
 // Whether `traces` of `sent` fit the sampling rate; says so.
 bool rate_fits(const char* side, uint64_t traces, uint64_t sent, double percent) {
   const double p = stats::binomial_two_sided_p(traces, sent, percent / 100);
@@ -151,7 +162,7 @@ Result<bool> compare(const CompareFlags& flags) {
   if (!expected) return tl::unexpected<Error>(expected.error());
   const auto actual = store::load_capture(flags.actual);
   if (!actual) return tl::unexpected<Error>(actual.error());
-  const check::Signature want = check::signature_of(expected->spans, flags.skip_first);
+  const check::Signature want = check::signature_of(of_size(expected->spans, flags.min_spans), flags.skip_first);
   const check::Signature got = check::signature_of(actual->spans);
   auto rule = check::CountRule::kExact;
   if (flags.rule == "presence") rule = check::CountRule::kPresence;
@@ -187,6 +198,7 @@ void add_options(CLI::App& app, RenderFlags& r, CompareFlags& c) {
   compare->add_option("expected", c.expected)->required();
   compare->add_option("actual", c.actual)->required();
   compare->add_option("--skip-first", c.skip_first, "leave out so many traces of the expected side");
+  compare->add_option("--min-spans", c.min_spans, "leave out traces of the expected side with fewer spans");
   compare->add_option("--rule", c.rule)->check(CLI::IsMember({"exact", "presence", "subset"}));
   compare->add_option("--rate", c.rate, "sampling percentage that both numbers of traces must fit");
   compare->add_option("--sent-expected", c.sent_expected);

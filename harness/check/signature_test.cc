@@ -3,9 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
-#include <functional>
-#include <memory>
 
 #include "otlp/decode.h"
 
