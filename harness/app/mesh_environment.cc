@@ -107,7 +107,8 @@ std::vector<std::string> capabilities_of(const std::string& provider) {
 
 Result<void> preflight(const std::string& provider, const RunOptions& options, Context& context) {
   if (provider == "local") {
-    if (!options.images.empty() || !options.image_overrides.empty())
+    // With auto they were meant for kind, and what was chosen instead, and why, has been said.
+    if (options.provider == "local" && (!options.images.empty() || !options.image_overrides.empty()))
       return fail(ErrorKind::kUsage, "the local provider runs no images", "--images and --image name some",
                   "leave them out, or use --provider kind");
     return {};  // parts are got when they are missing, as its first step

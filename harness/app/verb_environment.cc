@@ -13,6 +13,7 @@
 #include "app/verbs.h"
 #include "config/load.h"
 #include "mesh/kind_provider.h"
+#include "mesh/local_leftovers.h"
 #include "mesh/reaper.h"
 #include "mesh/timeline.h"
 #include "run/environment_plan.h"
@@ -157,7 +158,7 @@ Result<void> take_down(const DownFlags& flags, Context& context) {
 }
 
 struct Orphan {
-  std::string id, cluster, created;
+  std::string id, cluster, created;  // cluster: "local" for a local mesh
   bool removed = false;
 };
 
@@ -178,10 +179,14 @@ void print_orphans(const std::vector<Orphan>& orphans, const std::string& output
   if (orphans.empty()) std::fputs("nothing to collect\n", stderr);
 }
 
-// An orphan is ours by name and owner file, is no standing environment, and its process is gone.
-Result<void> collect_garbage(const DownFlags& flags, Context& context) {
+// A cluster is an orphan when it is ours by name and owner file, is no standing environment, and its process is gone.
+Result<void> collect_clusters(const DownFlags& flags, Context& context, std::vector<Orphan>& all) {
   const Result<mesh::Tools> tools = mesh::find_tools();
-  if (!tools) return tl::unexpected<Error>(tools.error());
+  if (!tools) {
+    // Without these nobody made a cluster here, or nobody can remove it now.
+    std::fprintf(stderr, "clusters are not looked at: %s\n", tools.error().what.c_str());
+    return {};
+  }
   const std::unique_ptr<mesh::ProcessRunner> runner = mesh::make_process_runner();
   const Result<void> docker = mesh::check_docker(*runner, *tools, *context.stop);
   if (!docker) return docker;
@@ -207,8 +212,28 @@ Result<void> collect_garbage(const DownFlags& flags, Context& context) {
     if (!removed) return removed;
     orphan.removed = true;
   }
-  print_orphans(orphans, flags.output);
+  all.insert(all.end(), orphans.begin(), orphans.end());
   return {};
+}
+
+// Local meshes whose process and reaper were both killed.
+Result<void> collect_local(const DownFlags& flags, std::vector<Orphan>& all) {
+  for (const mesh::LocalLeftover& leftover : mesh::list_local_leftovers(mesh::default_state_dir())) {
+    all.push_back({leftover.id, "local", leftover.created, false});
+    if (flags.dry_run) continue;
+    const Result<void> removed = mesh::remove_local_leftover(leftover);
+    if (!removed) return removed;
+    all.back().removed = true;
+  }
+  return {};
+}
+
+Result<void> collect_garbage(const DownFlags& flags, Context& context) {
+  std::vector<Orphan> orphans;
+  const Result<void> local = collect_local(flags, orphans);
+  const Result<void> clusters = collect_clusters(flags, context, orphans);
+  print_orphans(orphans, flags.output);
+  return local ? clusters : local;
 }
 
 void finish(Context& context, const Result<void>& result) {
@@ -249,7 +274,11 @@ void add_environment(CLI::App& app, Context& context) {
   reaper->group("");  // not listed
   reaper->add_option("--id", *id)->required();
   reaper->add_option("--state-dir", *state_dir)->required();
-  reaper->callback([id, state_dir, &context] { context.exit_code = mesh::reaper_main(*id, *state_dir); });
+  auto local = std::make_shared<bool>(false);
+  reaper->add_flag("--local", *local);
+  reaper->callback([=, &context] {
+    context.exit_code = *local ? mesh::local_reaper_main(*id, *state_dir) : mesh::reaper_main(*id, *state_dir);
+  });
 }
 
 }  // namespace hopcheck::app

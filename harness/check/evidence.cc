@@ -85,6 +85,11 @@ class Rules {
       restarted("pod " + proxy.ns + "/" + proxy.pod, proxy.restarts);
     restarted("Collector", input_.environment.collector_fact.restarts);
     restarted("sink", input_.environment.sink_restarts);
+    for (const std::string& crash : input_.environment.crashes) {
+      Subject subject;
+      subject.object = crash.substr(0, crash.find(" ended by itself"));
+      add("HOP0805", subject, "it runs until the end", crash, {});
+    }
   }
 
   void unexplained() {

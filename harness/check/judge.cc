@@ -90,16 +90,17 @@ void add_honesty(ScenarioResult& result, Aggregates& aggregates) {
   }
 }
 
-// Damaged evidence proves nothing, neither presence nor absence; after a restart only absence is in doubt (verdict.md
-// sections 1, 2).
+// Damaged evidence proves nothing, neither presence nor absence; after a restart absence is in doubt, and errors that
+// were answered in place of what was gone (verdict.md sections 1, 2).
 void doubt(const JudgeInput& input, std::vector<Finding>& findings) {
   const Environment& environment = input.environment;
-  bool restarted = environment.collector_fact.restarts > 0 || environment.sink_restarts > 0;
+  bool restarted = environment.collector_fact.restarts > 0 || environment.sink_restarts > 0 ||
+                   !environment.crashes.empty();
   for (const ProxyFact& proxy : environment.proxies) {
     restarted = restarted || proxy.restarts > 0 || proxy.dropped_after.value_or(0) > proxy.dropped_before.value_or(0);
   }
-  static constexpr std::string_view kAbsence[] = {"HOP0101", "HOP0102", "HOP0301", "HOP1101",
-                                                  "HOP1103", "HOP0201", "HOP0801"};
+  static constexpr std::string_view kAbsence[] = {"HOP0101", "HOP0102", "HOP0301", "HOP0506",
+                                                  "HOP1101", "HOP1103", "HOP0201", "HOP0801"};
   for (Finding& finding : findings) {
     const bool absence = std::find(std::begin(kAbsence), std::end(kAbsence), finding.code) != std::end(kAbsence);
     if (!environment.capture_complete || (restarted && absence)) finding.severity = Verdict::kUnknown;

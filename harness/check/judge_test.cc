@@ -225,6 +225,17 @@ TEST_F(JudgeTest, AbsenceWithoutPositiveControlIsUnknownAsWell) {
   EXPECT_EQ(codes(result), (std::vector<std::string>{"HOP0101 ", "HOP0107 object=Collector -> backend"}));
 }
 
+TEST_F(JudgeTest, CrashIsNamedAndPutsAbsenceInDoubt) {
+  spans_.resize(spans_.size() - 3);
+  environment_.crashes = {"envoy payments-1 ended by itself: signal 11: boom (log: /x)"};
+  const JudgeResult result = run();
+  EXPECT_EQ(result.scenarios[0].verdict, Verdict::kUnknown);
+  ASSERT_EQ(result.findings.size(), 1u);
+  EXPECT_EQ(result.findings[0].code, "HOP0805");
+  EXPECT_EQ(result.findings[0].subject.object, "envoy payments-1");
+  EXPECT_EQ(result.findings[0].actual, environment_.crashes[0]);
+}
+
 TEST_F(JudgeTest, DamagedCaptureIsNeverAVerdict) {
   spans_.resize(spans_.size() - 5);
   environment_.capture_complete = false;

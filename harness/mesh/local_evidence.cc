@@ -61,17 +61,11 @@ Result<void> LocalProvider::wait_tracing_settled(run::StepLog& log, Stop stop) {
               "last seen: " + unsettled, "see the Envoys' logs in " + options_.log_dir);
 }
 
-// A child that ended by itself is said with its last words, and counts as a restart of what it played: HOP0805 makes
-// the verdict unknown.
+// HOP0805 reports it and makes the verdict unknown.
 void LocalProvider::note_crash(Environment& environment) {
   const std::optional<Crash> crash = processes_->crashed();
   if (!crash) return;
-  environment.notes.push_back(to_text(*crash));
-  if (crash->name == "collector") environment.collector_fact.restarts = 1;
-  if (crash->name == "sink") environment.sink_restarts = 1;
-  for (ProxyFact& fact : environment.proxies) {
-    if (crash->name == "envoy " + fact.pod || crash->name == fact.pod) fact.restarts = 1;
-  }
+  environment.crashes.push_back(to_text(*crash));
 }
 
 Result<void> LocalProvider::mark(Mark mark, Environment& environment) {
@@ -103,7 +97,7 @@ Result<void> LocalProvider::mark(Mark mark, Environment& environment) {
   collector.url = collector_url(kCollectorMetricsPort, "/metrics");
   const Result<std::string> body = http_ok(collector, "the Collector's counters");
   if (body) read_collector_counters(*body, mark, environment.collector_fact);
-  note_crash(environment);
+  if (mark == Mark::kAfter) note_crash(environment);
   return {};
 }
 

@@ -58,6 +58,7 @@ struct Environment {
   ControlFact control;
   DrainFact drain;
   int sink_restarts = 0;
+  std::vector<std::string> crashes;  // processes that ended by themselves: which, how, its last words, its log
   bool capture_complete = true;   // no gap, no damage, sealed
   std::string capture_problem;    // why not
   std::vector<std::string> images;  // "role: reference@digest-or-id"

@@ -84,6 +84,7 @@ void fields(A& a, typename A::template Ref<Environment> e) {
   a.field("control", e.control);
   a.field("drain", e.drain);
   a.field("sinkRestarts", e.sink_restarts);
+  a.field("crashes", e.crashes);
   a.field("captureComplete", e.capture_complete);
   a.field("captureProblem", e.capture_problem);
   a.field("images", e.images);

@@ -41,8 +41,8 @@ auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, DrainFact> {
 }
 template <class T>
 auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, Environment> {
-  auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q] = v;
-  return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q);
+  auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r] = v;
+  return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r);
 }
 template <class T>
 auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, Subject> {

@@ -19,6 +19,7 @@
 #include <map>
 #include <regex>
 #include <thread>
+#include <tuple>
 
 #include "testing/source_tree.h"
 
@@ -145,7 +146,7 @@ std::string docker_without(const std::string& missing, const std::string& pull) 
          "image)\n"
          "  case \"$*\" in *" + missing + "*) echo 'Error response from daemon: No such image' >&2; exit 1 ;; esac\n"
          "  echo sha256:0a1b2c ;;\n"
-         "pull) " + pull + " ;;\n"
+         "pull | manifest) " + pull + " ;;\n"
          "ps | volume) ;;\n"
          "*) echo \"the shim does not know: docker $*\" >&2; exit 1 ;;\n"
          "esac";
@@ -228,6 +229,43 @@ TEST_P(Machine, UpSaysTheSame) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Environment, Machine, ::testing::ValuesIn(cases()), case_name);
+
+// --provider auto says which provider it takes and why, within the five seconds that run() allows.
+TEST_F(Environment, AutoTakesKindOnlyWhereItCanWork) {
+  const std::vector<std::tuple<Shims, std::string, std::string>> machines{
+      {tools_without("docker"), "local", "docker not found"},
+      {tools_with(kNoDaemon), "local", "Docker does not answer: Cannot connect to the Docker daemon"},
+      {tools_with("while :; do :; done"), "local", "Docker does not answer within a second"},
+      {tools_with(docker_without("otelcol", kNoRegistry)), "local",
+       "Docker has no image registry.invalid/otelcol:0.161.0 (collector) and cannot pull it: Error response"},
+      {tools_with(docker_without("otelcol", "exit 0")), "kind", "Docker answers"},
+      {tools_with(kDocker), "kind", "Docker answers and its images are at hand"},
+  };
+  for (const auto& [shims, name, why] : machines) {
+    fs::remove_all(dir_ / "bin");
+    fs::create_directory(dir_ / "bin");
+    shim(shims);
+    const Ran ran = run({HOPCHECK_BINARY, "run", "scenarios/core/checkout-gateway.yaml", "--dry-run", "-o", "json",
+                         "--seed", "1", "--images", kImages});
+    EXPECT_TRUE(ran.in_time);
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    EXPECT_NE(ran.out.find("\"name\": \"" + name + "\",\n    \"why\": \"" + why), std::string::npos) << ran.out;
+  }
+}
+
+// What the local provider leaves out of the suite, each with the capability it lacks; all of the core is judged.
+TEST_F(Environment, LocalSkipsByName) {
+  const Ran ran = run({HOPCHECK_BINARY, "run", "scenarios/suites/e2e.yaml", "--provider", "local", "--dry-run", "-o",
+                       "json", "--seed", "1"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const size_t from = ran.out.find("  \"skipped\": {"), to = ran.out.find("}", from);
+  ASSERT_NE(to, std::string::npos);
+  EXPECT_EQ(
+      golden_difference("fixtures/golden/environment/local-skips.txt", ran.out.substr(from, to + 1 - from) + "\n"), "");
+  for (const auto& entry : fs::directory_iterator("scenarios/core")) {
+    EXPECT_NE(ran.out.find("\"name\": \"" + entry.path().stem().string() + "\""), std::string::npos) << entry.path();
+  }
+}
 
 TEST_F(Environment, TakenPortIsNamed) {
   shim(tools_with(kDocker));
