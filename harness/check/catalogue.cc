@@ -74,6 +74,8 @@ const std::vector<RuleInfo>& catalogue() {
       {"HOP0703", "an app span outlives the proxy's span above it by more than the tolerance", Verdict::kFail,
        "The app ends its span long after the response: background work belongs into a span of its own."},
       {"HOP0705", "a span ends before it starts", Verdict::kFail, "The wall clock stepped back during the span."},
+      {"HOP0706", "spans often end a little after their parents", Verdict::kUnknown,
+       "Proxies wait for a processor, or the clocks of two nodes differ: repeat on a quieter machine."},
       {"HOP0801", "spans that a proxy sent were not stored", Verdict::kFail,
        "The pipeline lost them: look at the Collector's exporter errors and at the backend's answers."},
       {"HOP0802", "two different spans carry the same ids", Verdict::kFail, "An id generator repeats itself."},

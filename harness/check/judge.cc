@@ -90,6 +90,19 @@ void add_honesty(ScenarioResult& result, Aggregates& aggregates) {
   }
 }
 
+// Up to one request in a hundred may show spans that end a little late on a hop: said, and no finding (HOP0706).
+void tolerate_late_ends(ScenarioResult& result, Aggregates& aggregates) {
+  const uint64_t most = std::max<uint64_t>(1, result.requests / 100);
+  for (auto it = aggregates.all().begin(); it != aggregates.all().end();) {
+    const bool tolerated = it->first.code == "HOP0706" && it->second.count <= most;
+    if (tolerated) {
+      result.notes.push_back(fmt::format("{} of {} requests: a span of {} ends a little after its parent (e.g. {})",
+                                         it->second.count, result.requests, it->first.subject, it->second.actual));
+    }
+    it = tolerated ? aggregates.all().erase(it) : std::next(it);
+  }
+}
+
 // Damaged evidence proves nothing, neither presence nor absence; after a restart absence is in doubt, and errors that
 // were answered in place of what was gone (verdict.md sections 1, 2).
 void doubt(const JudgeInput& input, std::vector<Finding>& findings) {
@@ -112,6 +125,7 @@ void finish_scenario(const JudgeInput& input, Prepared& item, JudgeResult& out) 
   const Scenario& scenario = judge.input().scenario;
   ScenarioResult result = judge.take_result();
   add_honesty(result, judge.aggregates());
+  tolerate_late_ends(result, judge.aggregates());
   for (Finding& finding : judge.aggregates().findings()) {
     if (!selected(scenario.rules, finding.code)) continue;
     finding.scenario = scenario.name;

@@ -225,6 +225,27 @@ TEST_F(JudgeTest, AbsenceWithoutPositiveControlIsUnknownAsWell) {
   EXPECT_EQ(codes(result), (std::vector<std::string>{"HOP0101 ", "HOP0107 object=Collector -> backend"}));
 }
 
+TEST_F(JudgeTest, LateEndsCountOnlyWhenTheyAreMany) {
+  const auto end_late = [&](size_t request, uint64_t nanos) {
+    Span& span = span_of(request, "frontend.hop-checkout", "checkout.hop-checkout.svc.cluster.local:8080/*",
+                         SpanKind::kClient);
+    span.end_unix_nanos += nanos;
+  };
+  const uint64_t request_nanos = span_of(0, "frontend", "POST /checkout", SpanKind::kServer).end_unix_nanos -
+                                 span_of(0, "frontend", "POST /checkout", SpanKind::kServer).start_unix_nanos;
+  end_late(0, request_nanos + 8'000'000);
+  const JudgeResult one = run();
+  EXPECT_EQ(codes(one), std::vector<std::string>{});
+  EXPECT_EQ(one.scenarios[0].requests_by_class[static_cast<size_t>(RequestClass::kComplete)], 5u);
+  EXPECT_EQ(one.scenarios[0].notes.size(), 1u);
+  end_late(1, request_nanos + 8'000'000);
+  const JudgeResult two = run();
+  EXPECT_EQ(codes(two), std::vector<std::string>{"HOP0706 hop=frontend->checkout"});
+  EXPECT_EQ(two.scenarios[0].verdict, Verdict::kUnknown);
+  end_late(2, request_nanos + 60'000'000);
+  EXPECT_EQ(run().scenarios[0].verdict, Verdict::kFail) << "beyond the overhang it is HOP0702";
+}
+
 TEST_F(JudgeTest, CrashIsNamedAndPutsAbsenceInDoubt) {
   spans_.resize(spans_.size() - 3);
   environment_.crashes = {"envoy payments-1 ended by itself: signal 11: boom (log: /x)"};

@@ -12,7 +12,9 @@ namespace {
 // proxies run two workers here, each with its own connections (facts 9.14).
 constexpr int kOldConfigurationPerListener = 2;
 
-bool is_defect(const Hit& hit) { return hit.cause < 0; }
+// Late ends are judged by how many there are; one by one they are no defect.
+bool is_late_end(const Hit& hit) { return std::string_view(hit.code) == "HOP0706"; }
+bool is_defect(const Hit& hit) { return hit.cause < 0 && !is_late_end(hit); }
 
 bool means_absence(std::string_view code) {
   return code == "HOP0301" || code == "HOP0303" || code == "HOP1101" || code == "HOP1103";
@@ -283,7 +285,7 @@ void ScenarioJudge::classify_spans(uint64_t n, const Observed& observed, const M
         !excused && match.expected_of[s] < 0 ? SpanClass::kUnexpected : SpanClass::kMatched;
   }
   for (const Hit& hit : hits) {
-    if (hit.span < 0) continue;
+    if (hit.span < 0 || is_late_end(hit)) continue;
     SpanClass& klass = classes[{observed.spans[hit.span]->trace_id, observed.spans[hit.span]->span_id}];
     if (klass == SpanClass::kMatched) klass = SpanClass::kMalformed;
   }
