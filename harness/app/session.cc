@@ -57,8 +57,10 @@ Result<void> Session::run_group(size_t group) {
   if (auto done = phase("probe", [&] { return probe(group); }); !done) return done;
   if (auto done = phase("warm up", [&] { return driver_->warm_up(scenarios_of(group)); }); !done) return done;
   drove_ = true;
-  if (auto done = phase("drive", [&] { return drive_group(group); }); !done) return done;
-  return phase("drain", [&] { return drain(); });
+  const auto driven = phase("drive", [&] { return drive_group(group); });
+  // What was sent is waited for even when the drive failed: a run on a standing mesh leaves nothing to the next one.
+  const auto drained = phase("drain", [&] { return drain(); });
+  return driven ? drained : driven;
 }
 
 Result<void> Session::deploy(size_t group) {
@@ -146,10 +148,11 @@ Result<void> Session::drive_group(size_t group) {
 Result<void> Session::drive_injected(size_t scenario) {
   const run::PlannedScenario& item = input_.plan->scenarios[scenario];
   const run::TopologyInstance& instance = input_.plan->groups[item.group].instances[item.instance];
+  Result<void> driven;
   for (const Fault& fault : item.scenario.inject) {
-    if (auto set = input_.provider->set_fault(instance, fault); !set) return set;
+    if (driven) driven = input_.provider->set_fault(instance, fault);
   }
-  Result<void> driven = driver_->drive({scenario}, rate_for({scenario}));
+  if (driven) driven = driver_->drive({scenario}, rate_for({scenario}));
   for (const Fault& fault : item.scenario.inject) {
     Fault clear;
     clear.at = fault.at;
@@ -177,7 +180,7 @@ Result<void> Session::drain() {
       end = run::drain_end(rule, state);
     }
   }
-  environment_.drain.ended_by = run::to_string(end);
+  if (end != run::DrainEnd::kNotYet) environment_.drain.ended_by = run::to_string(end);
   environment_.drain.waited_nanos = state.now_nanos - state.drain_start_nanos;
   return {};
 }

@@ -103,6 +103,7 @@ class Attributor {
       const std::string_view url = spans_[index].attributes.text("http.url");
       if (url.empty()) continue;
       if (const auto hop = plan::parse_hop(url, run8_)) assign(trace, hop->n, hop->warmup);
+      trace.of_another_run = trace.of_another_run || plan::hop_of_another_run(url, run8_);
     }
   }
 
@@ -149,7 +150,7 @@ class Attributor {
       for (uint32_t index : trace.spans) out_.span_class[index] = SpanClass::kWarmup;
       return;
     }
-    trace.scenario = owner_by_proxies(trace);
+    trace.scenario = trace.of_another_run ? -1 : owner_by_proxies(trace);
     for (uint32_t index : trace.spans) {
       out_.span_class[index] = trace.scenario >= 0 ? SpanClass::kDetached : SpanClass::kForeign;
     }

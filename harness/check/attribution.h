@@ -20,6 +20,7 @@ struct TraceGroup {
   uint64_t n = kNoRequest;       // request it is attributed to
   bool warmup = false;           // ours, not to be judged (warm-up, positive control)
   bool mixed = false;            // names several requests
+  bool of_another_run = false;   // tagged by another run of hopcheck: foreign, whatever its proxies
   bool explained = false;        // detached, and a finding of its scenario says why
   int scenario = -1;  // scenario whose request it is, or (n unset) whose topology its proxies belong to; -1 foreign
 };

@@ -104,10 +104,14 @@ void tolerate_late_ends(ScenarioResult& result, Aggregates& aggregates) {
 }
 
 // Damaged evidence proves nothing, neither presence nor absence; after a restart absence is in doubt, and errors that
-// were answered in place of what was gone (verdict.md sections 1, 2).
+// were answered in place of what was gone, and so is absence in a run that was not drained or whose last positive
+// control did not arrive (verdict.md sections 1, 2).
 void doubt(const JudgeInput& input, std::vector<Finding>& findings) {
   const Environment& environment = input.environment;
-  bool restarted = environment.collector_fact.restarts > 0 || environment.sink_restarts > 0 ||
+  const bool live = !environment.provider.empty() && environment.provider != "none";
+  const bool cut_short = (live && environment.drain.ended_by.empty()) ||
+                         (environment.control.after_sent && !environment.control.after_arrived);
+  bool restarted = cut_short || environment.collector_fact.restarts > 0 || environment.sink_restarts > 0 ||
                    !environment.crashes.empty();
   for (const ProxyFact& proxy : environment.proxies) {
     restarted = restarted || proxy.restarts > 0 || proxy.dropped_after.value_or(0) > proxy.dropped_before.value_or(0);

@@ -24,6 +24,10 @@ class JudgeTest : public testing::Test {
     auto profiles = config::load_profiles({kRoot});
     ASSERT_TRUE(profiles) << config::to_text(profiles.error());
     profiles_ = std::move(*profiles);
+    const auto own = std::find_if(profiles_.begin(), profiles_.end(),
+                                  [](const MeshProfile& profile) { return profile.name == "istio-1.30"; });
+    ASSERT_NE(own, profiles_.end());
+    profile_ = &*own;
     auto scenario = config::load_scenario(kRoot + "/scenarios/core/checkout-gateway.yaml", {kRoot});
     ASSERT_TRUE(scenario) << config::to_text(scenario.error());
     input_.scenario = std::move(*scenario);
@@ -42,7 +46,7 @@ class JudgeTest : public testing::Test {
     plan.journeys = input_.scenario.load.journeys;
     const plan::TagCipher cipher(tag_);
     plan::ProfileBinding binding;
-    binding.fallback = &profiles_.front();
+    binding.fallback = profile_;
     const auto expansion = plan::expand(input_.scenario, binding);
     ASSERT_TRUE(expansion);
     Rng rng(7);
@@ -97,6 +101,7 @@ class JudgeTest : public testing::Test {
 
   Arena arena_;
   std::vector<MeshProfile> profiles_;
+  const MeshProfile* profile_ = nullptr;  // of profiles_: what the mesh runs
   ScenarioInput input_;
   RunTag tag_;
   std::vector<Span> spans_;
@@ -244,6 +249,18 @@ TEST_F(JudgeTest, LateEndsCountOnlyWhenTheyAreMany) {
   EXPECT_EQ(two.scenarios[0].verdict, Verdict::kUnknown);
   end_late(2, request_nanos + 60'000'000);
   EXPECT_EQ(run().scenarios[0].verdict, Verdict::kFail) << "beyond the overhang it is HOP0702";
+}
+
+TEST_F(JudgeTest, RunThatWasNotDrainedProvesNoAbsence) {
+  spans_.resize(spans_.size() - 3);
+  environment_.provider = "kind";
+  environment_.drain.ended_by = "complete";
+  EXPECT_EQ(run().scenarios[0].verdict, Verdict::kFail);
+  environment_.drain.ended_by = "";
+  EXPECT_EQ(run().scenarios[0].verdict, Verdict::kUnknown);
+  environment_.drain.ended_by = "deadline";
+  environment_.control = {true, true, true, false};
+  EXPECT_EQ(run().scenarios[0].verdict, Verdict::kUnknown) << "the last positive control did not arrive";
 }
 
 TEST_F(JudgeTest, CrashIsNamedAndPutsAbsenceInDoubt) {

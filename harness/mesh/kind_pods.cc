@@ -19,6 +19,7 @@ constexpr uint16_t kSwitchPort = 9901;
 constexpr uint16_t kOtlpHttpPort = 4318;
 constexpr int kAgentTries = 20;
 constexpr int kAgentRetryMs = 250;
+constexpr int kPostTries = 3;
 constexpr const char* kSystem = "hopcheck-system";
 
 }  // namespace
@@ -156,11 +157,26 @@ Result<void> KindProvider::set_fault(const run::TopologyInstance& instance, cons
   return fail(ErrorKind::kEnvironment, "service " + fault.at + " has no pod in namespace " + ns);
 }
 
+void KindProvider::clear_switches() {
+  const Result<std::vector<PodInfo>> pods = mesh_pods();
+  for (size_t i = 0; pods && i < pods->size(); ++i) {
+    const PodInfo& pod = (*pods)[i];
+    // A service played by a stock image has none, and answers nothing of use.
+    static_cast<void>(
+        client_->request({"DELETE", pod_proxy_path(pod.ns, pod.name, kSwitchPort, "/switches"), "", {}, 5'000}));
+  }
+}
+
 Result<void> KindProvider::post_to_collector(const std::string& otlp_json) {
   const PodTarget target{"observability", "app=opentelemetry-collector", kOtlpHttpPort};
-  const Result<std::string> done = call_ok(target, {"POST", "/v1/traces", otlp_json}, "posting to the Collector");
-  if (!done) return tl::unexpected<Error>(done.error());
-  return {};
+  Result<void> posted;
+  for (int tries = 0; tries < kPostTries; ++tries) {  // twice the same span is harmless
+    const Result<std::string> done = call_ok(target, {"POST", "/v1/traces", otlp_json}, "posting to the Collector");
+    if (done) return {};
+    posted = tl::unexpected<Error>(done.error());
+    std::this_thread::sleep_for(std::chrono::milliseconds(kAgentRetryMs));
+  }
+  return posted;
 }
 
 Result<run::SinkStatus> KindProvider::sink_status() {

@@ -1,6 +1,6 @@
-// The kind provider: a real kind cluster, Istio, a Collector, the demo, the sink and the load agents (architecture.md
-// section 7). One object is one environment, hopcheck-<id>. Its folder is $XDG_STATE_HOME/hopcheck/envs/<id>; the
-// user's kubeconfig is neither read nor written. Not thread-safe, except that sink_*, agent_*, collector_queue and
+// The kind provider: a real kind cluster, Istio, a Collector, the demo, the sink and the load agents (ARCHITECTURE.md,
+// "In the cluster"). One object is one environment, hopcheck-<id>. Its folder is $XDG_STATE_HOME/hopcheck/envs/<id>;
+// the user's kubeconfig is neither read nor written. Not thread-safe, except that sink_*, agent_*, collector_queue and
 // post_to_collector may be called from several threads once ensure() has returned. A reaper removes the cluster if this
 // process dies.
 #pragma once
@@ -45,7 +45,7 @@ struct KindOptions {
 // Everything that can be known before something is made: tools, Docker, Istio version, images, port. kUsage or
 // kEnvironment.
 Result<void> preflight(const KindOptions& options, const std::atomic<bool>& stop);
-// What this provider can do (architecture.md section 7), known before anything is made.
+// What this provider can do (docs/reference/providers.md), known before anything is made.
 std::vector<std::string> kind_capabilities();
 
 // Why this machine cannot run it, one clause, "" = it can; tools, engine and images are looked at, nothing is pulled or
@@ -105,6 +105,7 @@ class KindProvider final : public run::Provider {
   Result<void> connect();
   Result<void> create_all(const run::EnvironmentState& state, run::StepLog& log, const std::atomic<bool>& stop);
   Result<void> apply_difference(const run::EnvironmentState& state, run::StepLog& log, const std::atomic<bool>& stop);
+  void clear_switches();  // of every demo pod: a run that died may have left some on
   Result<void> begin_run(const std::string& run, run::StepLog& log, const std::atomic<bool>& stop);
 
   // Step bodies (kind_steps.cc).

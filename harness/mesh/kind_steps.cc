@@ -358,6 +358,7 @@ Result<void> KindProvider::begin_run(const std::string& run, run::StepLog& log, 
   if (done) done = wait_all(*objects, stop);
   if (done) done = wait_sink_path(stop);
   forget_pod({"hopcheck-system", "app=sink", 0});
+  if (done) clear_switches();
   log.end(token, done ? "ok" : "failed");
   if (!done) return done;
   record_.run = run;

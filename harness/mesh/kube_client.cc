@@ -2,7 +2,9 @@
 
 #include <curl/curl.h>
 
+#include <chrono>
 #include <mutex>
+#include <thread>
 
 #include "base/clock.h"
 
@@ -38,6 +40,14 @@ size_t on_data(char* data, size_t size, size_t count, void* user) {
   return size * count;
 }
 
+constexpr int kTries = 4;
+constexpr int kPauseMs = 300;
+
+bool broke_under_way(CURLcode code) {
+  return code == CURLE_PARTIAL_FILE || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR ||
+         code == CURLE_GOT_NOTHING || code == CURLE_COULDNT_CONNECT;
+}
+
 int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   const auto& download = *static_cast<Download*>(user);
   return download.stop != nullptr && download.stop->load() ? 1 : 0;
@@ -56,28 +66,13 @@ class CurlKubeClient final : public KubeClient {
   }
 
   Result<KubeResponse> request(const KubeRequest& request) override {
-    CURL* handle = acquire();
-    if (handle == nullptr) return fail(ErrorKind::kInternal, "cannot make a curl handle");
-    Download download;
-    download.limit = request.limit;
-    prepare(handle, request.path, request.timeout_ms, download);
-    curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, request.method.c_str());
-    if (!request.body.empty() || request.method == "POST" || request.method == "PUT" || request.method == "PATCH") {
-      curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
-      curl_easy_setopt(handle, CURLOPT_POSTFIELDS, request.body.data());
+    // A connection that breaks under way says nothing of the request: what may be repeated is, POST is not.
+    for (int tries = request.method == "POST" ? 1 : kTries;; --tries) {
+      CURLcode code = CURLE_OK;
+      Result<KubeResponse> response = request_once(request, code);
+      if (response || tries <= 1 || !broke_under_way(code)) return response;
+      std::this_thread::sleep_for(std::chrono::milliseconds(kPauseMs));
     }
-    curl_slist* headers = curl_slist_append(nullptr, "Expect:");
-    for (const auto& [name, value] : request.headers)
-      headers = curl_slist_append(headers, (name + ": " + value).c_str());
-    curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
-    const CURLcode code = curl_easy_perform(handle);
-    long status = 0;
-    curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
-    curl_slist_free_all(headers);
-    release(handle);
-    if (download.too_large) return fail(ErrorKind::kEvidence, "the answer to " + request.path + " is too large");
-    if (code != CURLE_OK) return unreachable(request.method + " " + request.path, code);
-    return KubeResponse{static_cast<int>(status), std::move(download.body)};
   }
 
   Result<void> watch(const std::string& path, const std::function<bool(std::string_view)>& on_line, int64_t timeout_ms,
@@ -99,6 +94,31 @@ class CurlKubeClient final : public KubeClient {
   }
 
  private:
+  Result<KubeResponse> request_once(const KubeRequest& request, CURLcode& code) {
+    CURL* handle = acquire();
+    if (handle == nullptr) return fail(ErrorKind::kInternal, "cannot make a curl handle");
+    Download download;
+    download.limit = request.limit;
+    prepare(handle, request.path, request.timeout_ms, download);
+    curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+    if (!request.body.empty() || request.method == "POST" || request.method == "PUT" || request.method == "PATCH") {
+      curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+      curl_easy_setopt(handle, CURLOPT_POSTFIELDS, request.body.data());
+    }
+    curl_slist* headers = curl_slist_append(nullptr, "Expect:");
+    for (const auto& [name, value] : request.headers)
+      headers = curl_slist_append(headers, (name + ": " + value).c_str());
+    curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
+    code = curl_easy_perform(handle);
+    long status = 0;
+    curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
+    curl_slist_free_all(headers);
+    release(handle);
+    if (download.too_large) return fail(ErrorKind::kEvidence, "the answer to " + request.path + " is too large");
+    if (code != CURLE_OK) return unreachable(request.method + " " + request.path, code);
+    return KubeResponse{static_cast<int>(status), std::move(download.body)};
+  }
+
   tl::unexpected<Error> unreachable(const std::string& what, CURLcode code) const {
     return fail(ErrorKind::kEnvironment, "the Kubernetes API did not answer: " + what, curl_easy_strerror(code),
                 "see whether the node container still runs: docker ps");

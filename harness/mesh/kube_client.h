@@ -35,7 +35,8 @@ struct KubeResponse {
 class KubeClient {
  public:
   virtual ~KubeClient() = default;
-  // Error when there was no HTTP answer; any status is a value.
+  // Error when there was no HTTP answer; any status is a value. A connection that breaks under way is tried again, up
+  // to three times within a second, for every method but POST.
   virtual Result<KubeResponse> request(const KubeRequest& request) = 0;
   // Streams a watch line by line until on_line returns false, the server ends it, the deadline passes or `stop` is set
   // (all of which are not errors).

@@ -11,6 +11,7 @@
 #include "mesh/counters.h"
 #include "mesh/http_request.h"
 #include "mesh/kind_provider.h"
+#include "mesh/local_leftovers.h"
 #include "mesh/local_ports.h"
 #include "mesh/local_provider.h"
 
@@ -135,7 +136,7 @@ std::vector<std::string> LocalProvider::collect_evidence(const std::string& dir)
   if (error) return {dir + ": " + error.message()};
   for (std::filesystem::directory_iterator it(dir_, error), end; !error && it != end; it.increment(error)) {
     const std::string extension = it->path().extension().string();
-    if (extension != ".json" && extension != ".yaml") continue;
+    if ((extension != ".json" && extension != ".yaml") || it->path().filename() == kLocalOwnerFile) continue;
     std::error_code failed;
     std::filesystem::copy_file(it->path(), dir + "/" + it->path().filename().string(),
                                std::filesystem::copy_options::overwrite_existing, failed);

@@ -62,7 +62,7 @@ Result<void> LocalProvider::ensure(const run::EnvironmentState& state, run::Step
   log.note(fmt::format("Envoy {} plays Istio {} on {}.0/24", parts_.envoy_version, profile_->istio_minor,
                        lease_.prefix()));
   done = step("configuration", [&] { return write_files(state); });
-  // Independent of each other until the first request: all start at once, then each is waited for.
+  // Nothing is waited for until the proxies, the last to start, are under way.
   if (done) done = step("sink and Collector", [&] { return start_backend(stop); });
   if (done) done = step("demo", [&] { return start_apps(stop); });
   if (done) done = step("proxies", [&] { return start_proxies(stop); });

@@ -1,5 +1,5 @@
 // The local provider: real Envoys, a real Collector, the demo and the sink as processes on one leased /24 of loopback
-// (architecture.md section 7). No Kubernetes, no Docker: the configuration that istiod would send is rendered
+// (docs/reference/providers.md). No Kubernetes, no Docker: the configuration that istiod would send is rendered
 // (envoy_config.h), and requests into the mesh or to a bare service come from this process, from the address of the pod
 // they stand for. One object is one environment and lives as long as the run. Not thread-safe, except that sink_*,
 // collector_queue and post_to_collector may be called from several threads once ensure() has returned. All processes
@@ -36,8 +36,8 @@ struct LocalOptions {
   std::function<std::string(const Topology&)> topology_to_yaml;  // config's writer; must be set before ensure()
 };
 
-// What this provider can do, of the closed list of architecture.md section 7. Not: kubernetes, telemetry-api (there is
-// no API to put an object in), mtls, rbac, fault-injection and the rest.
+// What this provider can do, of the closed list in docs/reference/providers.md. Not: kubernetes, telemetry-api (there
+// is no API to put an object in), mtls, rbac, fault-injection and the rest.
 std::vector<std::string> local_capabilities();
 
 class LocalProvider final : public run::Provider {

@@ -267,23 +267,40 @@ std::optional<HopTag> parse_tag(std::string_view value, std::string_view run8) {
   return tag;
 }
 
-}  // namespace
-
-std::optional<HopTag> parse_hop(std::string_view url, std::string_view run8) {
+// The values of the parameters called hop, in order, until `found` returns true.
+template <class Found>
+bool any_hop(std::string_view url, Found found) {
   url = url.substr(0, url.find('#'));
   const size_t question = url.find('?');
-  if (question == std::string_view::npos) return std::nullopt;
+  if (question == std::string_view::npos) return false;
   std::string_view query = url.substr(question + 1);
   while (!query.empty()) {
     const size_t end = query.find('&');
     const std::string_view pair = query.substr(0, end);
-    if (pair.substr(0, 4) == "hop=") {
-      if (const std::optional<HopTag> tag = parse_tag(pair.substr(4), run8)) return tag;
-    }
+    if (pair.substr(0, 4) == "hop=" && found(pair.substr(4))) return true;
     if (end == std::string_view::npos) break;
     query.remove_prefix(end + 1);
   }
-  return std::nullopt;
+  return false;
+}
+
+}  // namespace
+
+std::optional<HopTag> parse_hop(std::string_view url, std::string_view run8) {
+  std::optional<HopTag> tag;
+  any_hop(url, [&](std::string_view value) {
+    tag = parse_tag(value, run8);
+    return tag.has_value();
+  });
+  return tag;
+}
+
+bool hop_of_another_run(std::string_view url, std::string_view run8) {
+  return any_hop(url, [&](std::string_view value) {
+    const std::string_view run = value.substr(0, 8);
+    const bool is_run = run.size() == 8 && run.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+    return is_run && run != run8 && parse_tag(value, run).has_value();
+  });
 }
 
 }  // namespace hopcheck::plan

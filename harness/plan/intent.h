@@ -49,5 +49,7 @@ struct HopTag {
 };
 // Finds hop=<run8>-[w]<n> in a URL (any position of the query); nullopt when absent or of another run.
 std::optional<HopTag> parse_hop(std::string_view url, std::string_view run8);
+// The URL carries a tag of another run: hop=<8 hex digits>-[w]<digits> with other digits than run8.
+bool hop_of_another_run(std::string_view url, std::string_view run8);
 
 }  // namespace hopcheck::plan

@@ -188,6 +188,15 @@ TEST(ParseHop, FindsTheTagAnywhereInTheQuery) {
   EXPECT_EQ(parse_hop("/?hop=-1", ""), std::nullopt);
 }
 
+TEST(ParseHop, KnowsTheTagsOfOtherRuns) {
+  EXPECT_TRUE(hop_of_another_run("http://details:9080/x?hop=ffffffff-3", "00112233"));
+  EXPECT_TRUE(hop_of_another_run("/p?u=1&hop=00112234-w7", "00112233"));
+  for (const char* url :
+       {"/p", "/p?hop=00112233-3", "/p?hop=ffffffff", "/p?hop=fffffffg-3", "/p?hop=-3", "/p?hop=abc"}) {
+    EXPECT_FALSE(hop_of_another_run(url, "00112233")) << url;
+  }
+}
+
 TEST(ParseHop, HugeHostileUrlIsReadOnce) {
   std::string url = "/?";
   for (int i = 0; i < 200'000; ++i) url += "hop=&";

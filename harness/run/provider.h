@@ -1,5 +1,5 @@
-// Provider: where the mesh comes from (architecture.md section 7). Implemented in mesh/ (kind now; local, cluster
-// later) and faked in run/'s tests. All calls block the calling thread; every wait has a deadline; nothing here throws.
+// Provider: where the mesh comes from (ARCHITECTURE.md, "Providers"). Implemented in mesh/ (kind, local) and faked in
+// run/'s tests. All calls block the calling thread; every wait has a deadline; nothing here throws.
 #pragma once
 
 #include <atomic>
