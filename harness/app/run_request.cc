@@ -6,12 +6,16 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "plan/expand.h"
 
 namespace hopcheck::app {
 namespace {
+
+// What a dry run shows without --istio: the version that kind/local-parts.yaml and kind/images.yaml default to.
+constexpr const char* kDefaultIstio = "1.30";
 
 uint64_t random_seed() {
   uint64_t seed = 0;
@@ -135,13 +139,19 @@ std::string dry_run_json(const RunRequest& request, const ProviderChoice& choice
 
 Result<std::string> dry_run_text(const RunRequest& request, const std::string& istio_version,
                                  const ProviderChoice& choice) {
+  const std::string istio = istio_version.empty() ? kDefaultIstio : istio_version;
   std::string note;
   plan::ProfileBinding binding;
-  binding.fallback =
-      istio_version.empty() ? &request.profiles.front() : plan::choose_profile(request.profiles, istio_version, note);
-  if (binding.fallback == nullptr) binding.fallback = &request.profiles.front();
+  binding.fallback = plan::choose_profile(request.profiles, istio, note);
+  if (binding.fallback == nullptr) {
+    std::vector<std::string> names;
+    for (const MeshProfile& profile : request.profiles) names.push_back(profile.name);
+    return fail(ErrorKind::kUsage, fmt::format("no mesh profile for Istio {}", istio),
+                fmt::format("fixtures/profiles has {}", fmt::join(names, ", ")), "name one of these with --istio");
+  }
   std::string out = fmt::format("seed {}\nprovider {}{}\nprofile {}\n", request.seed, choice.name,
                                 choice.why.empty() ? "" : ": " + choice.why, binding.fallback->name);
+  if (!note.empty()) out += fmt::format("note {}\n", note);
   for (const auto& [name, fault] : request.drawn) out += fmt::format("drawn {}: {}\n", name, fault);
   for (size_t g = 0; g < request.plan.groups.size(); ++g) {
     const run::EnvironmentState& state = request.plan.groups[g];

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <regex>
 
 #include "config/load.h"
 
@@ -148,22 +149,35 @@ TEST(Shipped, EveryCaptureHasItsScenario) {
   EXPECT_GE(captures, 30u);
 }
 
+MeshProfile profile_named(const std::string& name) {
+  for (const MeshProfile& profile : loaded(load_profiles(kShare))) {
+    if (profile.name == name) return profile;
+  }
+  ADD_FAILURE() << "no profile " << name;
+  return {};
+}
+
 TEST(Shipped, ProfilesDifferWhereTheVersionsDo) {
   const auto profiles = loaded(load_profiles(kShare));
-  ASSERT_GE(profiles.size(), 2u);
-  const MeshProfile& p130 = profiles[0];
-  const MeshProfile& p131 = profiles[1];
-  EXPECT_EQ(p130.name, "istio-1.30");
-  EXPECT_EQ(p130.envoy_minor, "1.38");
-  EXPECT_TRUE(p130.parent_decides_sampling);
-  ASSERT_EQ(p130.gateway_single.size(), 1u);
-  EXPECT_EQ(p130.gateway_single[0].kind, SpanKind::kClient);
-  EXPECT_EQ(p131.name, "istio-1.31");
-  EXPECT_EQ(p131.envoy_minor, "1.39");
-  EXPECT_FALSE(p131.parent_decides_sampling);
-  EXPECT_TRUE(p131.gateway_single.empty());
+  ASSERT_EQ(profiles.size(), 4u);
   for (const MeshProfile& profile : profiles) {
-    EXPECT_EQ(profile.naming.size(), 4u);
+    SCOPED_TRACE(profile.name);
+    const bool before_30 = profile.istio_minor == "1.28" || profile.istio_minor == "1.29";
+    const bool since_31 = profile.istio_minor == "1.31";
+    EXPECT_EQ(profile.name, "istio-" + profile.istio_minor);
+    EXPECT_EQ(profile.proof, before_30 ? "source" : "live");
+    EXPECT_EQ(profile.parent_decides_sampling, !since_31);
+    EXPECT_EQ(profile.gateway_single.empty(), since_31);
+    if (!since_31) {
+      EXPECT_EQ(profile.gateway_single[0].kind, SpanKind::kClient);
+    }
+    // The chain behind the label app, and serviceAttributeEnrichment, came with 1.30.
+    EXPECT_EQ(profile.naming.at(NamingMode::kAppLabelAndNamespace).steps.size(), before_30 ? 3u : 5u);
+    EXPECT_EQ(profile.naming.count(NamingMode::kOtelSemanticConventions), before_30 ? 0u : 1u);
+    const auto& resource = profile.resource;
+    EXPECT_EQ(std::any_of(resource.begin(), resource.end(),
+                          [](const AttributeRule& rule) { return rule.key == "service.instance.id"; }),
+              !before_30);
     EXPECT_EQ(profile.rule(ProxyRole::kGatewayClient, true)->parent, "gatewayServer");
     EXPECT_EQ(profile.rule(ProxyRole::kInbound, true)->name, "{host}:{port}/*");
     for (const SpanRule& span : profile.spans) {
@@ -171,6 +185,35 @@ TEST(Shipped, ProfilesDifferWhereTheVersionsDo) {
       for (const AttributeRule& attribute : span.attributes) EXPECT_FALSE(attribute.source.empty()) << attribute.key;
     }
   }
+}
+
+// kind/local-parts.yaml holds one field a line; what it pins must be judged by a profile of its own.
+TEST(Shipped, EveryPinnedEnvoyHasItsProfile) {
+  std::ifstream file(kRoot + "/kind/local-parts.yaml");
+  std::string key, value, part, istio;
+  std::vector<std::string> pinned;
+  while (file >> key) {
+    if (key == "part:") file >> part;
+    if (part != "envoy") continue;
+    if (key == "istio:") {
+      file >> value;
+      istio = value.substr(1, value.size() - 2);  // "1.30" in quotes
+    }
+    if (key != "version:") continue;
+    file >> value;
+    SCOPED_TRACE(istio + " " + value);
+    const MeshProfile profile = profile_named("istio-" + istio);
+    EXPECT_EQ(profile.istio_minor, istio);
+    EXPECT_EQ(profile.envoy_minor, value.substr(0, value.rfind('.')));
+    const auto version = std::find_if(profile.resource.begin(), profile.resource.end(), [](const AttributeRule& rule) {
+      return rule.key == "telemetry.sdk.version";
+    });
+    ASSERT_NE(version, profile.resource.end());
+    const std::string pattern = version->value.substr(1, version->value.size() - 2);
+    EXPECT_TRUE(std::regex_match("0a1b2c/" + value + "/Clean/RELEASE/BoringSSL", std::regex(pattern))) << pattern;
+    pinned.push_back(istio);
+  }
+  EXPECT_EQ(pinned, (std::vector<std::string>{"1.28", "1.29", "1.30", "1.31"}));
 }
 
 }  // namespace

@@ -220,8 +220,9 @@ TEST_F(EnvoyConfig, WorkloadWithoutProxyIsAnError) {
 }
 
 TEST(EnvoyProcess, KnowsTheEnvoyOfEachIstio) {
-  EXPECT_EQ(envoy_minor_of("1.28"), "1.36");
-  EXPECT_EQ(envoy_minor_of("1.31"), "1.39");
+  for (const char* istio : {"1.28", "1.29", "1.30", "1.31"}) {
+    EXPECT_EQ(envoy_minor_of(istio), profile_of(std::string("istio-") + istio).envoy_minor) << istio;
+  }
   EXPECT_EQ(envoy_minor_of("1.19"), "");
 }
 

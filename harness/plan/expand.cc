@@ -281,6 +281,20 @@ std::vector<Choice> choices_of(const Scenario& scenario) {
   return out;
 }
 
+// A naming mode that a version does not have leaves nothing to expect of its proxies' names.
+Result<void> check_naming(const Scenario& scenario, const ProfileBinding& binding) {
+  std::vector<const MeshProfile*> used{binding.fallback};
+  for (const auto& [service, profile] : binding.by_service) used.push_back(profile);
+  for (const MeshProfile* profile : used) {
+    if (profile == nullptr || profile->naming.count(scenario.environment.naming) > 0) continue;
+    return fail(ErrorKind::kUsage,
+                fmt::format("scenario {}: Istio {} has no {}", scenario.name, profile->istio_minor,
+                            to_string(scenario.environment.naming)),
+                fmt::format("profile {} names no such mode", profile->name), "run it on a version that has it");
+  }
+  return {};
+}
+
 }  // namespace
 
 const MeshProfile& ProfileBinding::of(int service) const {
@@ -289,6 +303,7 @@ const MeshProfile& ProfileBinding::of(int service) const {
 }
 
 Result<Expansion> expand(const Scenario& scenario, const ProfileBinding& binding) {
+  if (auto known = check_naming(scenario, binding); !known) return tl::unexpected(known.error());
   if (scenario.topology.find(scenario.topology.entry) < 0) {
     return fail(ErrorKind::kUsage, fmt::format("topology {}: entry service {} does not exist", scenario.topology.name,
                                                scenario.topology.entry));

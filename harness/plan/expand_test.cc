@@ -18,6 +18,13 @@ class ExpandTest : public testing::Test {
     ASSERT_TRUE(profiles);
     profiles_ = std::move(*profiles);
   }
+  const MeshProfile& named(const std::string& name) const {
+    for (const MeshProfile& profile : profiles_) {
+      if (profile.name == name) return profile;
+    }
+    ADD_FAILURE() << "no profile " << name;
+    return profiles_.front();
+  }
   Scenario scenario(const std::string& path) const {
     auto loaded = config::load_scenario(kRoot + "/" + path, {kRoot});
     EXPECT_TRUE(loaded) << config::to_text(loaded.error());
@@ -26,9 +33,7 @@ class ExpandTest : public testing::Test {
   std::vector<std::pair<size_t, size_t>> counts(const Scenario& s,
                                                 const std::string& profile) const {  // mesh, all; by variant
     ProfileBinding binding;
-    for (const MeshProfile& p : profiles_) {
-      if (p.name == profile) binding.fallback = &p;
-    }
+    binding.fallback = &named(profile);
     const auto expansion = expand(s, binding);
     EXPECT_TRUE(expansion);
     std::vector<std::pair<size_t, size_t>> out;
@@ -45,7 +50,7 @@ class ExpandTest : public testing::Test {
 using Counts = std::vector<std::pair<size_t, size_t>>;
 
 TEST_F(ExpandTest, CheckoutByEntry) {
-  for (const char* profile : {"istio-1.30", "istio-1.31"}) {
+  for (const char* profile : {"istio-1.28", "istio-1.29", "istio-1.30", "istio-1.31"}) {
     EXPECT_EQ(counts(scenario("scenarios/core/checkout-gateway.yaml"), profile), (Counts{{7, 12}}));
     EXPECT_EQ(counts(scenario("scenarios/core/checkout-mesh.yaml"), profile), (Counts{{6, 11}}));
     EXPECT_EQ(counts(scenario("scenarios/core/checkout-unmeshed.yaml"), profile), (Counts{{5, 10}}));
@@ -56,7 +61,9 @@ TEST_F(ExpandTest, CheckoutByEntry) {
 TEST_F(ExpandTest, GatewaySpawnOffIsOneSpanWhereTheVersionHasIt) {
   Scenario s = scenario("scenarios/core/checkout-gateway.yaml");
   s.environment.gateway_spawn = false;
-  EXPECT_EQ(counts(s, "istio-1.30"), (Counts{{6, 11}}));
+  for (const char* profile : {"istio-1.28", "istio-1.29", "istio-1.30"}) {
+    EXPECT_EQ(counts(s, profile), (Counts{{6, 11}})) << profile;
+  }
   EXPECT_EQ(counts(s, "istio-1.31"), (Counts{{7, 12}}));  // always spawns
 }
 
@@ -84,7 +91,7 @@ TEST_F(ExpandTest, NamesFollowTheMode) {
   const auto topology = config::load_topology("shop", "", {kRoot});
   ASSERT_TRUE(topology);
   const Service& frontend = topology->services[static_cast<size_t>(topology->find("frontend"))];
-  const auto& naming = profiles_[0].naming;
+  const auto& naming = named("istio-1.30").naming;
   const auto name = [&](NamingMode mode) {
     return proxy_service_name(naming.at(mode), frontend, frontend.workloads[0]);
   };
@@ -94,9 +101,43 @@ TEST_F(ExpandTest, NamesFollowTheMode) {
   EXPECT_EQ(name(NamingMode::kOtelSemanticConventions), "frontend-k8s");
 }
 
+// facts 2.1: before 1.30 only the label app stands before the workload's name.
+TEST_F(ExpandTest, WorkloadWithoutAppIsNamedByVersion) {
+  Service service;
+  service.ns = "shop";
+  service.labels = {{"app.kubernetes.io/name", "k8s"}, {"service.istio.io/canonical-name", "canon"}};
+  service.workloads = {{"orders-dep", "", {}}};
+  const auto name = [&](const std::string& profile, NamingMode mode) {
+    return proxy_service_name(named(profile).naming.at(mode), service, service.workloads[0]);
+  };
+  for (const char* profile : {"istio-1.28", "istio-1.29"}) {
+    EXPECT_EQ(name(profile, NamingMode::kAppLabelAndNamespace), "orders-dep.shop") << profile;
+    EXPECT_EQ(name(profile, NamingMode::kCanonicalNameOnly), "canon") << profile;
+    EXPECT_EQ(name(profile, NamingMode::kCanonicalNameAndNamespace), "canon.shop") << profile;
+  }
+  EXPECT_EQ(name("istio-1.30", NamingMode::kAppLabelAndNamespace), "k8s.shop");
+  EXPECT_EQ(name("istio-1.31", NamingMode::kAppLabelAndNamespace), "k8s.shop");
+}
+
+TEST_F(ExpandTest, NamingModeThatTheVersionLacksIsRefused) {
+  Scenario s = scenario("scenarios/core/checkout-gateway.yaml");
+  s.environment.naming = NamingMode::kOtelSemanticConventions;
+  ProfileBinding binding;
+  binding.fallback = &named("istio-1.30");
+  EXPECT_TRUE(expand(s, binding));
+  binding.fallback = &named("istio-1.29");
+  const auto refused = expand(s, binding);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::kUsage);
+  EXPECT_EQ(refused.error().what, "scenario checkout-gateway: Istio 1.29 has no OTEL_SEMANTIC_CONVENTIONS");
+}
+
 TEST_F(ExpandTest, ProfileByExactMinorElseTheNearestLower) {
   std::string note;
   EXPECT_EQ(choose_profile(profiles_, "1.31.2-vendor.4", note)->name, "istio-1.31");
+  for (const char* minor : {"1.28", "1.29", "1.30"}) {
+    EXPECT_EQ(choose_profile(profiles_, std::string(minor) + ".4-dev", note)->name, "istio-" + std::string(minor));
+  }
   EXPECT_EQ(note, "");
   EXPECT_EQ(choose_profile(profiles_, "1.35.0", note)->name, "istio-1.31");
   EXPECT_NE(note, "");
