@@ -17,6 +17,7 @@
 #include "run/canary.h"
 #include "run/expectation_check.h"
 #include "store/capture.h"
+#include "store/source_commit.h"
 
 namespace hopcheck::app {
 namespace {
@@ -103,7 +104,7 @@ Result<RunResult> judge_input(const check::JudgeInput& input, const Suite& suite
   result.suite_file = suite.file;
   result.seed = seed;
   result.tool_version = kVersion;
-  result.tool_commit = kCommit;
+  result.tool_commit = store::source_commit();
   result.environment = input.environment;
   result.bodies = input.bodies;
   result.rejected_spans = input.rejected_spans;

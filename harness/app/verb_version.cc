@@ -5,6 +5,7 @@
 
 #include "app/verbs.h"
 #include "app/version.h"
+#include "store/source_commit.h"
 
 namespace hopcheck::app {
 
@@ -15,9 +16,9 @@ void add_version(CLI::App& app, Context& context) {
   verb->add_option("-o,--output", *output, "json")->check(CLI::IsMember({"json"}));
   verb->callback([output] {
     if (*output == "json") {
-      fmt::print("{{\"version\":\"{}\",\"commit\":\"{}\"}}\n", kVersion, kCommit);
+      fmt::print("{{\"version\":\"{}\",\"commit\":\"{}\"}}\n", kVersion, store::source_commit());
     } else {
-      fmt::print("hopcheck {} ({})\n", kVersion, kCommit);
+      fmt::print("hopcheck {} ({})\n", kVersion, store::source_commit());
     }
   });
 }
