@@ -104,6 +104,19 @@ void add_header_hits(HitList& list) {
 }
 
 // Precedence within one request (verdict.md section 2): which hits only follow from another.
+// The finding of the span that should not be there at all and under which the hit's span hangs; -1 when there is none.
+static int surplus_parent(const HitList& list, const Hit& hit) {
+  const int parent = hit.span < 0 ? -1 : list.view.match.parent_of[static_cast<size_t>(hit.span)];
+  if (parent < 0 || list.view.match.expected_of[static_cast<size_t>(parent)] >= 0) return -1;
+  for (size_t i = 0; i < list.hits.size(); ++i) {
+    const Hit& other = list.hits[i];
+    if (other.span == parent && other.code == std::string_view("HOP0302")) {
+      return other.cause >= 0 ? other.cause : static_cast<int>(i);
+    }
+  }
+  return -1;
+}
+
 void link_causes(HitList& list) {
   const auto& view = list.view;
   const auto under = [&](int node, int ancestor) {
@@ -129,6 +142,7 @@ void link_causes(HitList& list) {
       const int node = hit.expected_index;
       const bool at_gateway = node >= 0 && (view.tree.spans[node].service == kGatewayService || code == "HOP0202");
       if (gateway >= 0 && at_gateway) follow(gateway);
+      if (code == "HOP0202" && hit.cause < 0) follow(surplus_parent(list, hit));
     }
     if (hit.cause >= 0 || hit.expected_index < 0) continue;
     // What a failing service did not do any more: spans below it.

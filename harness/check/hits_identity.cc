@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/text.h"
 #include "check/hits_internal.h"
@@ -120,19 +121,25 @@ class SpanJudge {
   }
 
   void judge_status() {
-    // A replaced or disconnected attempt has a status of its own (facts 9, 2 and 3); gRPC maps another table.
-    if (list_.view.status_rules == nullptr || info_.http_status < 0 || info_.canceled ||
-        info_.response_flags.find("DC") != std::string_view::npos ||
-        span_.attributes.find("grpc.status_code") != nullptr) {
-      return;
-    }
-    for (const StatusRule& rule : *list_.view.status_rules) {
-      if (rule.kind != span_.kind || info_.http_status < rule.from || info_.http_status > rule.to) continue;
+    // A replaced or disconnected attempt has a status of its own (facts 9, 2 and 3).
+    if (info_.http_status < 0 || info_.canceled || info_.response_flags.find("DC") != std::string_view::npos) return;
+    const AnyValue* grpc = span_.attributes.find("grpc.status_code");
+    if (grpc == nullptr) return judge_status_by(list_.view.status_rules, "", info_.http_status);
+    // Envoy sets it after the HTTP code and by another table; a value that is no number leaves the status unset.
+    int code = -1;
+    std::from_chars(grpc->text.data(), grpc->text.data() + grpc->text.size(), code);
+    if (code >= 0 && info_.http_status < 400) judge_status_by(list_.view.grpc_status_rules, "grpc ", code);
+  }
+
+  void judge_status_by(const std::vector<StatusRule>* rules, const char* what, int code) {
+    if (rules == nullptr) return;
+    for (const StatusRule& rule : *rules) {
+      if (rule.kind != span_.kind || code < rule.from || code > rule.to) continue;
       if (span_.status != rule.status) {
-        add("HOP0505", fmt::format("{} {}", to_string(span_.kind), info_.http_status), to_string(rule.status),
+        add("HOP0505", fmt::format("{} {}{}", to_string(span_.kind), what, code), to_string(rule.status),
             to_string(span_.status));
       } else if (info_.error_tag != rule.error_tag) {
-        add("HOP0505", fmt::format("{} {} error", to_string(span_.kind), info_.http_status),
+        add("HOP0505", fmt::format("{} {}{} error", to_string(span_.kind), what, code),
             rule.error_tag ? "error=true" : "no error tag", info_.error_tag ? "error=true" : "no error tag");
       }
       return;

@@ -250,7 +250,8 @@ void ScenarioJudge::judge_request(uint64_t n, const LedgerEntry* entry, Attribut
                          tree,
                          match,
                          entry != nullptr ? std::string_view(entry->intent.trace_state) : std::string_view{},
-                         &profile.status};
+                         &profile.status,
+                         &profile.grpc_status};
   std::vector<Hit> hits;
   const bool excused = excused_by_change(observed, match, tree);
   if (!excused) hits = request_hits(view, patterns_);

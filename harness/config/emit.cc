@@ -140,6 +140,7 @@ std::string environment_text(const SpecEnvironment& e) {
   out += fmt::format("    gatewaySpawn: {}\n", e.gateway_spawn);
   out += e.sampling ? fmt::format("    sampling: {}\n", *e.sampling) : "    sampling: unset\n";
   out += "    withoutSidecar: " + list(e.without_sidecar) + "\n";
+  if (!e.mtls_off.empty()) out += "    mtlsOff: " + list(e.mtls_off) + "\n";
   out += fmt::format("    appExportThroughSidecar: {}\n", e.app_export_through_sidecar);
   return out;
 }
@@ -184,7 +185,10 @@ std::string to_yaml(const Scenario& scenario) {
   if (scenario.inject_random) out += "  injectRandom: true\n";
   if (!scenario.expect_overrides.empty()) out += "  expectOverrides:\n";
   for (const ExpectOverride& item : scenario.expect_overrides) {
-    out += fmt::format("    - {{service: {}, serviceName: {}}}\n", quoted(item.service), quoted(item.service_name));
+    out += "    - {service: " + quoted(item.service);
+    if (!item.service_name.empty()) out += ", serviceName: " + quoted(item.service_name);
+    if (!item.port_name.empty()) out += ", portName: " + quoted(item.port_name);
+    out += "}\n";
   }
   if (scenario.tracing_changed_before_start) out += "  tracingChangedBeforeStart: true\n";
   out += "  requires: " + list(scenario.requires_capabilities) + "\n";

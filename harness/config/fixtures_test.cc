@@ -96,6 +96,7 @@ TEST(ConfigFixtures, FullScenarioHasEveryValue) {
   EXPECT_FALSE(s.environment.gateway_spawn);
   EXPECT_EQ(s.environment.sampling, 12.5);
   EXPECT_EQ(s.environment.without_sidecar, std::vector<std::string>{"payments"});
+  EXPECT_EQ(s.environment.mtls_off, std::vector<std::string>{"checkout"});
   EXPECT_TRUE(s.environment.app_export_through_sidecar);
   EXPECT_EQ(s.load.requests, 225u);  // 90 s at 2.5 per second
   EXPECT_EQ(s.load.traceparent, TraceparentMode::kUnsampled);
@@ -112,6 +113,7 @@ TEST(ConfigFixtures, FullScenarioHasEveryValue) {
   EXPECT_EQ(s.faults[5].status, 502);
   EXPECT_EQ(s.inject[0].header, "tracestate");
   EXPECT_EQ(s.expect_overrides[0].service_name, "other.shop");
+  EXPECT_EQ(s.expect_overrides[1].port_name, "tcp-raw");
   EXPECT_TRUE(s.tracing_changed_before_start);
   EXPECT_EQ(s.rules.nesting_tolerance_nanos, 2'000'000);
   EXPECT_EQ(s.rules.overhang_tolerance_nanos, 250'000'000);

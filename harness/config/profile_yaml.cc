@@ -13,7 +13,8 @@ const std::vector<std::pair<std::string, ProxyRole>> kRoles{{"gatewayServer", Pr
                                                             {"inbound", ProxyRole::kInbound}};
 // What templates may hold; everything else in braces is a mistake.
 const std::vector<std::string> kPlaceholders{
-    "host", "port", "cluster", "service", "namespace", "canonicalService", "canonicalRevision", "podPrefix", "version"};
+    "host",             "port",              "path",      "cluster", "service", "namespace",
+    "canonicalService", "canonicalRevision", "podPrefix", "version"};
 
 constexpr size_t kMostAttributes = 200;  // of one span
 constexpr size_t kMostSpans = 8;         // rules in one list; there are four roles
@@ -44,6 +45,7 @@ std::vector<AttributeRule> read_attributes(Reader& owner, const std::string& key
                                                    {{"always", AttributeRule::When::kAlways},
                                                     {"routed", AttributeRule::When::kRouted},
                                                     {"error", AttributeRule::When::kError},
+                                                    {"grpc", AttributeRule::When::kGrpc},
                                                     {"optional", AttributeRule::When::kOptional}});
     rule.source = reader.text("source", source, source.empty() ? Need::kRequired : Need::kOptional);
     check_template(reader, "value", rule.value);
@@ -118,10 +120,10 @@ std::vector<SpanRule> read_spans(Reader& spec, const std::string& key, const Att
   return rules;
 }
 
-std::vector<StatusRule> read_status(Reader& spec) {
+std::vector<StatusRule> read_status(Reader& spec, const std::string& key, Need need) {
   std::vector<StatusRule> rules;
-  for (const Node* item : spec.items("status", Need::kRequired)) {
-    Reader reader(item, fmt::format("spec.status[{}]", rules.size()), spec.problems());
+  for (const Node* item : spec.items(key, need)) {
+    Reader reader(item, fmt::format("spec.{}[{}]", key, rules.size()), spec.problems());
     StatusRule rule;
     rule.kind = read_span_kind(reader, SpanKind::kUnspecified);
     rule.from = static_cast<int>(reader.integer("from", 0, {0, 999}));
@@ -202,7 +204,8 @@ MeshProfile read_profile(const std::string& name, const Node* spec_node, Problem
   profile.spans = read_spans(spec, "spans", sets);
   if (profile.spans.empty()) spec.problem("spans", "needs at least one rule");
   profile.gateway_single = read_spans(spec, "gatewaySingle", sets);
-  profile.status = read_status(spec);
+  profile.status = read_status(spec, "status", Need::kRequired);
+  profile.grpc_status = read_status(spec, "grpcStatus", Need::kOptional);
   profile.naming = read_naming(spec);
   spec.finish();
   return profile;

@@ -64,6 +64,9 @@ void read_environment(Reader& spec, ScenarioDraft& draft) {
     environment.sampling = reader.number("sampling", 100.0, {0, 100});
   }
   environment.without_sidecar = reader.texts("withoutSidecar");
+  environment.mtls_off = reader.texts("mtlsOff");
+  for (const Node* item : reader.items("mtlsOff"))
+    use_service(draft, *item, "spec.environment.mtlsOff", item->text);
   for (const Node* item : reader.items("withoutSidecar"))
     use_service(draft, *item, "spec.environment.withoutSidecar", item->text);
   environment.app_export_through_sidecar = reader.boolean("appExportThroughSidecar", false);
@@ -195,7 +198,11 @@ void read_overrides(Reader& spec, ScenarioDraft& draft) {
     Reader reader(item, fmt::format("spec.expectOverrides[{}]", overrides.size()), spec.problems());
     ExpectOverride entry;
     entry.service = reader.text("service", "", Need::kRequired);
-    entry.service_name = reader.text("serviceName", "", Need::kRequired);
+    entry.service_name = reader.text("serviceName", "");
+    entry.port_name = reader.text("portName", "");
+    check_label_text(reader, "portName", entry.port_name);
+    if (item->kind == Node::Kind::kMap && entry.service_name.empty() && entry.port_name.empty())
+      reader.problem("service", "needs serviceName or portName");
     reader.finish();
     use_service(draft, *item, reader.where() + ".service", entry.service);
     overrides.push_back(std::move(entry));

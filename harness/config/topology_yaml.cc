@@ -29,6 +29,8 @@ std::vector<ServicePort> read_ports(Reader& service) {
       if (other.name == port.name) reader.problem("name", fmt::format("port name \"{}\" is used twice", port.name));
       if (other.port == port.port) reader.problem("port", fmt::format("port {} is used twice", port.port));
     }
+    // Kubernetes: a port may be without a name where it is the service's only one.
+    if (port.name.empty() && service.items("ports").size() > 1) reader.problem("name", "needed beside other ports");
     ports.push_back(std::move(port));
   }
   return ports;

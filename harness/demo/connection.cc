@@ -32,18 +32,32 @@ bool Connection::writable(int timeout_ms) const { return wait_for(socket_, POLLO
 ssize_t Connection::read(char* out, size_t size) {
   if (!buffered()) {
     if (!readable(kIoTimeoutMs)) return -1;
-    ssize_t got = 0;
-    do {
-      got = ::recv(socket_, buffer_.data(), buffer_.size(), 0);
-    } while (got < 0 && errno == EINTR);
-    if (got <= 0) return got;
-    begin_ = 0;
-    end_ = static_cast<size_t>(got);
+    begin_ = end_ = 0;
+    if (const ssize_t got = fill(); got <= 0) return got;
   }
   const size_t count = std::min(size, end_ - begin_);
   std::memcpy(out, buffer_.data() + begin_, count);
   begin_ += count;
   return static_cast<ssize_t>(count);
+}
+
+// Once more from the socket, behind what is buffered.
+ssize_t Connection::fill() {
+  ssize_t got = 0;
+  do {
+    got = ::recv(socket_, buffer_.data() + end_, buffer_.size() - end_, 0);
+  } while (got < 0 && errno == EINTR);
+  if (got > 0) end_ += static_cast<size_t>(got);
+  return got;
+}
+
+bool Connection::begins_with(std::string_view text) {
+  for (;;) {
+    const size_t have = std::min(end_ - begin_, text.size());
+    if (std::string_view(buffer_.data() + begin_, have) != text.substr(0, have)) return false;
+    if (have == text.size()) return true;
+    if (!wait_for(socket_, POLLIN, kIoTimeoutMs) || fill() <= 0) return false;
+  }
 }
 
 ssize_t Connection::write(const char* data, size_t size) {

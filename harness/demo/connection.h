@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include <sys/types.h>
@@ -21,9 +22,13 @@ class Connection {
   ssize_t read(char* out, size_t size);
   // All of it or -1.
   ssize_t write(const char* data, size_t size);
+  // Whether the stream begins with the text; reads no further than it takes to know, and takes nothing.
+  bool begins_with(std::string_view text);
   int socket() const { return socket_; }
 
  private:
+  ssize_t fill();
+
   int socket_;
   std::vector<char> buffer_;
   size_t begin_ = 0, end_ = 0;

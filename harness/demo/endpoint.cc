@@ -36,6 +36,17 @@ void pause_for(std::chrono::microseconds time, const std::stop_token& stop) {
   wake.wait_for(lock, stop, time, [] { return false; });
 }
 
+CallProtocol protocol_of(plan::PortProtocol port) {
+  switch (port) {
+    case plan::PortProtocol::kHttp2: return CallProtocol::kHttp2;
+    case plan::PortProtocol::kGrpc: return CallProtocol::kGrpc;
+    case plan::PortProtocol::kHttp:
+    case plan::PortProtocol::kTcp:
+    case plan::PortProtocol::kSniffed: break;
+  }
+  return CallProtocol::kHttp1;
+}
+
 struct CallResult {
   std::string to;
   int status = 0;
@@ -157,25 +168,30 @@ class Run {
 
   CallOutcome call(int index) const {
     CallOutcome outcome;
-    const ScriptCall& plan = script_.calls[static_cast<size_t>(index)];
+    const ScriptCall& call_plan = script_.calls[static_cast<size_t>(index)];
     const std::string& base = options_.call_bases[static_cast<size_t>(index)];
     const int times = decision_.switches.call_twice ? 2 : 1;
     for (int i = 0; i < times; ++i) {
       HttpCall http;
-      http.method = plan.method.empty() ? request_.method : plan.method;
-      http.url = base + (plan.path.empty() ? std::string(path_of(request_.target)) : plan.path);
-      if (const auto hop = raw_parameter(request_.target, "hop")) http.url += "?hop=" + safe_parameter(*hop);
+      const plan::RequestLine line = plan::request_line(call_plan.protocol, {call_plan.method, call_plan.path},
+                                                        {request_.method, std::string(path_of(request_.target))});
+      http.protocol = protocol_of(call_plan.protocol);
+      http.method = line.method;
+      http.url = base + line.path;
+      const bool grpc = http.protocol == CallProtocol::kGrpc;  // a method's path has no query
+      if (const auto hop = raw_parameter(request_.target, "hop"); hop && !grpc)
+        http.url += "?hop=" + safe_parameter(*hop);
       SpanRecord client;
       if (script_.client_spans) {
-        client = new_span(http.method, SpanKind::kClient);
-        client.parent_id = spans_[static_cast<size_t>(plan.span)].span_id;
+        client = new_span(plan::client_span_name(call_plan.protocol, line), SpanKind::kClient);
+        client.parent_id = spans_[static_cast<size_t>(call_plan.span)].span_id;
       }
-      http.headers = headers_of_call(script_.client_spans ? client.span_id : current_span(plan));
+      http.headers = headers_of_call(script_.client_spans ? client.span_id : current_span(call_plan));
       const HttpAnswer answer = parts_.client.perform(http, stop_);
       ++parts_.counters.calls;
       if (answer.status == 0 || answer.status >= 500) ++parts_.counters.call_failures;
       if (script_.client_spans) outcome.client_spans.push_back(finish_client_span(std::move(client), http, answer));
-      outcome.results.push_back({plan.to, answer.status});
+      outcome.results.push_back({call_plan.to, answer.status});
     }
     return outcome;
   }
@@ -186,7 +202,10 @@ class Run {
 
   SpanRecord finish_client_span(SpanRecord span, const HttpCall& http, const HttpAnswer& answer) const {
     span.attributes = {{"http.request.method", http.method}, {"url.full", http.url}};
-    if (answer.status > 0) {
+    if (answer.grpc_status >= 0) {
+      span.attributes.emplace_back("rpc.system", std::string("grpc"));
+      span.attributes.emplace_back("rpc.grpc.status_code", int64_t{answer.grpc_status});
+    } else if (answer.status > 0) {
       span.attributes.emplace_back("http.response.status_code", int64_t{answer.status});
     } else {
       span.status_message = answer.error;

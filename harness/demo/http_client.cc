@@ -2,7 +2,11 @@
 
 #include <curl/curl.h>
 
+#include <charconv>
+#include <cstring>
 #include <mutex>
+
+#include "h2/grpc.h"
 
 namespace hopcheck::demo {
 namespace {
@@ -42,7 +46,10 @@ HeaderList header_list(const HttpCall& call) {
     append(list, header.value.empty() ? header.name + ";" : header.name + ": " + header.value);
   }
   append(list, "Expect:");
-  if (values_of(call.headers, "content-type").empty()) append(list, "Content-Type:");
+  if (call.protocol == CallProtocol::kGrpc) {
+    append(list, "content-type: " + std::string(h2::kGrpcContentType));
+    append(list, "te: trailers");
+  } else if (values_of(call.headers, "content-type").empty()) append(list, "Content-Type:");
   return list;
 }
 
@@ -57,9 +64,31 @@ void set_method(CURL* handle, const HttpCall& call) {
   curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, call.method.c_str());
 }
 
+// The code that the trailers carry, or the only header block of an answer without message.
+void read_grpc_status(CURL* handle, HttpAnswer& answer) {
+  curl_header* header = nullptr;
+  const CURLHcode found = curl_easy_header(handle, "grpc-status", 0, CURLH_TRAILER | CURLH_HEADER, -1, &header);
+  int code = -1;
+  if (found == CURLHE_OK) std::from_chars(header->value, header->value + std::strlen(header->value), code);
+  if (code >= 0) {
+    answer.grpc_status = code;
+    answer.status = h2::http_of_grpc(code);
+  } else if (answer.status == 200) {
+    answer.status = 0;
+    answer.error = "no grpc-status in the answer";
+  }
+}
+
 void set_options(CURL* handle, const HttpCall& call, size_t& answer_bytes) {
   curl_easy_setopt(handle, CURLOPT_URL, call.url.c_str());
-  curl_easy_setopt(handle, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  curl_easy_setopt(handle, CURLOPT_HTTP_VERSION, call.protocol == CallProtocol::kHttp1
+                                                    ? static_cast<long>(CURL_HTTP_VERSION_1_1)
+                                                    : static_cast<long>(CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE));
+  // libcurl 7.88 (Debian 12) cannot use an HTTP/2 connection without TLS a second time ("Error in the HTTP2 framing
+  // layer", with its own program as well): such calls have a connection each.
+  const long single = call.protocol == CallProtocol::kHttp1 ? 0L : 1L;
+  curl_easy_setopt(handle, CURLOPT_FRESH_CONNECT, single);
+  curl_easy_setopt(handle, CURLOPT_FORBID_REUSE, single);
   curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(handle, CURLOPT_NOPROXY, "*");
   curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
@@ -142,8 +171,10 @@ class HttpClient::Pool {
 HttpClient::HttpClient(HttpRoute route) : pool_(std::make_unique<Pool>()), route_(std::move(route)) {}
 HttpClient::~HttpClient() = default;
 
-HttpAnswer HttpClient::perform(const HttpCall& call, const std::stop_token& stop) {
+HttpAnswer HttpClient::perform(const HttpCall& asked, const std::stop_token& stop) {
   HttpAnswer answer;
+  HttpCall call = asked;
+  if (call.protocol == CallProtocol::kGrpc) call.body = h2::grpc_frame(call.body);
   const Handle handle = pool_->borrow();
   if (!handle.easy) {
     answer.error = "libcurl gave no handle";
@@ -166,6 +197,7 @@ HttpAnswer HttpClient::perform(const HttpCall& call, const std::stop_token& stop
     curl_easy_getinfo(handle.easy, CURLINFO_RETRY_AFTER, &retry_after);
     answer.status = static_cast<int>(status);
     answer.retry_after_seconds = static_cast<long>(retry_after);
+    if (call.protocol == CallProtocol::kGrpc) read_grpc_status(handle.easy, answer);
   } else {
     answer.error = stop.stop_requested() ? "stopped" : curl_easy_strerror(code);
   }

@@ -1,5 +1,6 @@
-// Outgoing HTTP/1.1 over libcurl. Handles live in a last-in-first-out pool, so connections are reused and their number
-// follows the concurrency really needed. Environment proxies are never used. Thread-safe.
+// Outgoing HTTP/1.1, HTTP/2 without TLS and unary gRPC over libcurl. Handles live in a last-in-first-out pool, so
+// connections are reused and their number follows the concurrency really needed; an HTTP/2 call has a connection of
+// its own. Environment proxies are never used. Thread-safe.
 #pragma once
 
 #include <memory>
@@ -11,7 +12,14 @@
 
 namespace hopcheck::demo {
 
+enum class CallProtocol : uint8_t {
+  kHttp1,
+  kHttp2,  // without TLS, known beforehand
+  kGrpc,   // unary over that: `body` is the message, content-type and te are set
+};
+
 struct HttpCall {
+  CallProtocol protocol = CallProtocol::kHttp1;
   std::string method = "GET";
   std::string url;
   std::vector<Header> headers;
@@ -21,7 +29,8 @@ struct HttpCall {
 };
 
 struct HttpAnswer {
-  int status = 0;     // 0: no complete answer
+  int status = 0;     // 0: no complete answer. Of a gRPC call: the HTTP status its code stands for (h2/grpc.h)
+  int grpc_status = -1;  // -1: not a gRPC answer
   std::string error;  // why, when status is 0
   long retry_after_seconds = 0;  // 0: not given
 };

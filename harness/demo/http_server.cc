@@ -9,9 +9,12 @@
 #include <map>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "demo/connection.h"
+#include "demo/h2_connection.h"
 #include "demo/thread_pool.h"
+#include "h2/session.h"
 
 namespace hopcheck::demo {
 namespace {
@@ -69,7 +72,8 @@ bool has_body(const httplib::Request& request) {
 
 class HttpServer::Impl final : public httplib::Server {
  public:
-  Impl(const ServerOptions& options, HttpServer::Handler handler) : handler_(std::move(handler)) {
+  Impl(const ServerOptions& options, HttpServer::Handler handler)
+      : handler_(std::move(handler)), stall_ms_(options.stall_ms), streams_(options.max_threads) {
     const size_t max_threads = options.max_threads;
     new_task_queue = [max_threads] { return new TaskQueue(max_threads); };
     set_keep_alive_max_count(kKeepAliveRequests);
@@ -140,6 +144,7 @@ class HttpServer::Impl final : public httplib::Server {
     }
     const std::lock_guard lock(join_mutex_);
     if (acceptor_.joinable()) acceptor_.join();
+    if (!std::exchange(joined_, true)) streams_.shutdown();
   }
 
  private:
@@ -163,13 +168,25 @@ class HttpServer::Impl final : public httplib::Server {
     ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     Connection connection(socket);
     if (enter(socket)) {
-      while (serve_one(connection)) {
+      const bool began = connection.readable(kKeepAliveSeconds * 1000);
+      if (began && connection.begins_with(h2::kPreface)) {
+        serve_streams(connection);
+      } else if (began) {
+        while (serve_one(connection)) {
+        }
       }
       leave(socket);
     }
     ::shutdown(socket, SHUT_RDWR);
     ::close(socket);
     return true;
+  }
+
+  void serve_streams(Connection& connection) {
+    const auto mark_streams = [&](bool busy) {
+      return mark(connection.socket(), busy ? Activity::kBusy : Activity::kIdle);
+    };
+    serve_h2(connection, {handler_, streams_, mark_streams, kKeepAliveSeconds * 1000, stall_ms_});
   }
 
   bool serve_one(Connection& connection) {
@@ -202,6 +219,7 @@ class HttpServer::Impl final : public httplib::Server {
   }
 
   HttpServer::Handler handler_;
+  const int stall_ms_;
   uint16_t port_ = 0;
   std::mutex mutex_;
   std::mutex join_mutex_;
@@ -209,6 +227,8 @@ class HttpServer::Impl final : public httplib::Server {
   std::map<int, Activity> connections_;  // by socket
   bool closing_ = false;
   bool cut_ = false;
+  bool joined_ = false;
+  GrowingPool streams_;  // handles HTTP/2 requests
   std::thread acceptor_;
 };
 

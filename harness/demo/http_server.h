@@ -1,6 +1,8 @@
-// Incoming HTTP/1.1: cpp-httplib parses and answers, this class owns connections and threads. Made to stand behind a
-// proxy that keeps connections for an hour: no limit on requests per connection, idle time above Envoy's 3 600 s, a
-// thread per connection on demand, no polling while idle, and a stop that does not wait for idle connections.
+// Incoming HTTP/1.1, HTTP/2 without TLS and unary gRPC on one port, told apart by HTTP/2's preface. For HTTP/1.1
+// cpp-httplib parses and answers, for HTTP/2 see h2_connection.h; this class owns connections and threads. Made to
+// stand behind a proxy that keeps connections for an hour: no limit on requests per connection, idle time above Envoy's
+// 3 600 s, a thread per connection on demand, no polling while idle, and a stop that does not wait for idle
+// connections.
 #pragma once
 
 #include <chrono>
@@ -14,7 +16,8 @@ namespace hopcheck::demo {
 
 struct ServerOptions {
   Address listen;
-  size_t max_threads = 512;  // connections served at once; further ones wait
+  size_t max_threads = 512;  // connections served at once, and HTTP/2 requests; further ones wait
+  int stall_ms = 30'000;    // how long an HTTP/2 peer may owe something without a byte
 };
 
 class HttpServer {

@@ -79,7 +79,7 @@ class Compiler {
     const int index = topology_.find(call.to);
     if (index < 0) return "it calls '" + call.to + "', which is not in the topology";
     const Service& target = topology_.services[static_cast<size_t>(index)];
-    out = {target.name, target.ns.empty() ? topology_.ns : target.ns, call.port, call.method, call.path, -1};
+    out = {target.name, target.ns.empty() ? topology_.ns : target.ns, call.port, {}, call.method, call.path, -1};
     if (call.port == 0) {
       if (target.ports.empty()) return "it calls '" + call.to + "', which has no port";
       out.port = target.ports.front().port;
@@ -87,6 +87,7 @@ class Compiler {
                             [&](const ServicePort& port) { return port.port == call.port; })) {
       return "it calls port " + std::to_string(call.port) + " of '" + call.to + "', which that service does not have";
     }
+    out.protocol = plan::protocol_of(target, out.port);
     if (script_.spans.empty()) return "";
     out.span = 0;
     if (call.parent.empty()) return "";

@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "model/topology.h"
+#include "plan/port_protocol.h"
 
 namespace hopcheck::demo {
 
@@ -27,6 +28,7 @@ struct ScriptCall {
   std::string to;
   std::string ns;
   uint16_t port = 0;   // service port, never 0
+  plan::PortProtocol protocol = plan::PortProtocol::kHttp;
   std::string method;  // "": as the incoming request
   std::string path;    // "": as the incoming request
   int span = -1;       // made under this span; -1 in a service without spans

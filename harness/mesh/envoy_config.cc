@@ -5,16 +5,17 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "mesh/envoy_clusters.h"
 #include "mesh/manifests.h"
 #include "plan/naming.h"
+#include "plan/port_protocol.h"
 
 namespace hopcheck::mesh {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kTypes = "type.googleapis.com/";
-constexpr uint32_t kNoLimit = 4294967295;  // Istio lifts every circuit breaker
+constexpr const char* kTypes = kEnvoyTypes;
 
 Json typed(const std::string& name, const std::string& type, Json fields = Json::object()) {
   Json config{{"@type", kTypes + type}};
@@ -26,72 +27,10 @@ Json socket_address(const std::string& ip, uint16_t port) {
   return Json{{"socket_address", {{"address", ip}, {"port_value", port}}}};
 }
 
-std::string collector_fqdn() {
-  return fmt::format("{}.{}.svc.cluster.local", kCollectorService, kCollectorNamespace);
-}
-
-std::string outbound_cluster(const std::string& host, uint16_t port) {
-  return fmt::format("outbound|{}||{}", port, host);
-}
-
-std::string inbound_cluster(uint16_t target_port) { return fmt::format("inbound|{}||", target_port); }
-
-// ---- clusters ----
-
 struct Endpoint {
   std::string ip;
   uint16_t port = 0;
 };
-
-Json cluster(const std::string& name, const std::vector<Endpoint>& endpoints) {
-  Json hosts = Json::array();
-  for (const Endpoint& e : endpoints) hosts.push_back({{"endpoint", {{"address", socket_address(e.ip, e.port)}}}});
-  Json assignment{{"cluster_name", name}, {"endpoints", Json::array({Json{{"lb_endpoints", hosts}}})}};
-  Json limits{{"max_connections", kNoLimit},
-              {"max_pending_requests", kNoLimit},
-              {"max_requests", kNoLimit},
-              {"max_retries", kNoLimit}};
-  return Json{{"name", name},
-              {"alt_stat_name", name + ";"},
-              {"type", "STATIC"},
-              {"connect_timeout", "10s"},
-              {"lb_policy", "ROUND_ROBIN"},
-              {"circuit_breakers", {{"thresholds", Json::array({limits})}}},
-              {"load_assignment", assignment}};
-}
-
-// Both transports are always there, as both extension providers are registered in the mesh; the listeners choose.
-void add_collector_clusters(const LocalMesh& mesh, Json& out) {
-  Json grpc =
-      cluster(outbound_cluster(collector_fqdn(), kCollectorGrpcPort), {{mesh.collector_ip, kCollectorGrpcPort}});
-  grpc["typed_extension_protocol_options"] = {
-      {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-       {{"@type", std::string(kTypes) + "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"},
-        {"explicit_http_config", {{"http2_protocol_options", Json::object()}}}}}};
-  out.push_back(grpc);
-  out.push_back(
-      cluster(outbound_cluster(collector_fqdn(), kCollectorHttpPort), {{mesh.collector_ip, kCollectorHttpPort}}));
-}
-
-void add_service_clusters(const EnvoyRequest& request, size_t instance, const Service& service, Json& out) {
-  const auto behind = workloads_behind(request.mesh, instance, service.name);
-  if (behind.empty()) return;
-  const std::string host = fqdn(behind[0]->service);
-  const bool gone = request.without_endpoints.contains(host);
-  for (const ServicePort& port : service.ports) {
-    std::vector<Endpoint> endpoints;
-    for (const LocalWorkload* w : behind) {
-      if (!gone) endpoints.push_back({w->ip, port.target_port});
-    }
-    out.push_back(cluster(outbound_cluster(host, port.port), endpoints));
-  }
-}
-
-// The entry service of an instance with its namespace filled in; nullptr when no workload plays it.
-const Service* entry_of(const LocalMesh& mesh, size_t instance) {
-  const auto behind = workloads_behind(mesh, instance, mesh.instances[instance].topology.entry);
-  return behind.empty() ? nullptr : &behind[0]->service;
-}
 
 // ---- routes ----
 
@@ -150,6 +89,7 @@ void add_virtual_hosts(const EnvoyRequest& request, const Service& service, Json
   }
   const std::string host = fqdn(service);
   for (const ServicePort& port : service.ports) {
+    if (plan::port_protocol(port) == plan::PortProtocol::kTcp) continue;
     out.push_back(virtual_host(fmt::format("{}:{}", host, port.port),
                                host_names(service, port, port.port == default_port),
                                outbound_route(request, host, port.port)));
@@ -253,8 +193,13 @@ Json connection_manager(Side side, const std::string& stat_prefix, Json routes, 
                "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager", manager);
 }
 
-Json listener(Side side, const std::string& name, const Endpoint& at, Json manager) {
-  Json chain{{"filters", Json::array({std::move(manager)})}, {"transport_socket_connect_timeout", "15s"}};
+Json tcp_proxy(const std::string& cluster) {
+  return typed("envoy.filters.network.tcp_proxy", "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+               {{"stat_prefix", cluster}, {"cluster", cluster}});
+}
+
+Json listener(Side side, const std::string& name, const Endpoint& at, Json filter) {
+  Json chain{{"filters", Json::array({std::move(filter)})}, {"transport_socket_connect_timeout", "15s"}};
   return Json{{"@type", std::string(kTypes) + "envoy.config.listener.v3.Listener"},
               {"name", name},
               {"address", socket_address(at.ip, at.port)},
@@ -263,12 +208,30 @@ Json listener(Side side, const std::string& name, const Endpoint& at, Json manag
               {"max_connections_to_accept_per_socket_event", 1}};
 }
 
+// A sniffed port: HTTP where the first bytes are HTTP, else bytes (dump of a 1.30 sidecar: listener of kube-dns:9153).
+void sniff(Json& listener, const std::string& cluster) {
+  listener["listener_filters"] =
+      Json::array({typed("envoy.filters.listener.http_inspector",
+                         "envoy.extensions.filters.listener.http_inspector.v3.HttpInspector")});
+  listener["listener_filters_timeout"] = "0s";
+  listener["continue_on_listener_filters_timeout"] = true;
+  listener["filter_chains"][0]["filter_chain_match"] = {{"transport_protocol", "raw_buffer"},
+                                                        {"application_protocols", {"http/1.1", "h2c"}}};
+  Json bytes{{"filters", Json::array({tcp_proxy(cluster)})}, {"transport_socket_connect_timeout", "15s"}};
+  listener["filter_chains"].push_back(std::move(bytes));
+}
+
 Json route_config(const std::string& name, Json hosts) {
   return Json{{"name", name}, {"virtual_hosts", std::move(hosts)}, {"validate_clusters", false}};
 }
 
 Json inbound_listener(const LocalWorkload& w, const ServicePort& port, const Json& trace) {
   const std::string name = inbound_cluster(port.target_port);
+  const std::string listener_name = fmt::format("inbound_{}", port.target_port);
+  const plan::PortProtocol protocol = plan::port_protocol(port);
+  if (protocol == plan::PortProtocol::kTcp) {
+    return listener(Side::kInbound, listener_name, {w.ip, port.target_port}, tcp_proxy(name));
+  }
   Json route{{"name", "default"},
              {"match", {{"prefix", "/"}}},
              {"route",
@@ -280,9 +243,30 @@ Json inbound_listener(const LocalWorkload& w, const ServicePort& port, const Jso
   Json host{{"name", fmt::format("inbound|http|{}", port.port)},
             {"domains", Json::array({"*"})},
             {"routes", Json::array({route})}};
-  return listener(Side::kInbound, fmt::format("inbound_{}", port.target_port), {w.ip, port.target_port},
-                  connection_manager(Side::kInbound, fmt::format("inbound_0.0.0.0_{};", port.target_port),
-                                     route_config(name, Json::array({host})), trace));
+  Json out = listener(Side::kInbound, listener_name, {w.ip, port.target_port},
+                      connection_manager(Side::kInbound, fmt::format("inbound_0.0.0.0_{};", port.target_port),
+                                         route_config(name, Json::array({host})), trace));
+  if (protocol == plan::PortProtocol::kSniffed) sniff(out, name);
+  return out;
+}
+
+// Calls to one TCP or sniffed service port of the instance, at a port of their own (raw_outbound_port).
+Json raw_outbound_listener(const EnvoyRequest& request, const LocalWorkload& w, const Service& service,
+                           const ServicePort& port, const Json& trace) {
+  const std::string host = fqdn(service);
+  const std::string name = outbound_cluster(host, port.port);
+  const Endpoint at{w.ip, raw_outbound_port(request.mesh.instances[w.instance].topology, service.name, port.port)};
+  const std::string listener_name = fmt::format("outbound_{}_{}", service.name, port.port);
+  if (plan::port_protocol(port) == plan::PortProtocol::kTcp) {
+    return listener(Side::kOutbound, listener_name, at, tcp_proxy(name));
+  }
+  Json hosts = Json::array({virtual_host(fmt::format("{}:{}", host, port.port), host_names(service, port, true),
+                                         outbound_route(request, host, port.port))});
+  Json out = listener(Side::kOutbound, listener_name, at,
+                      connection_manager(Side::kOutbound, fmt::format("outbound_{};", name),
+                                         route_config(fmt::format("{}:{}", host, port.port), std::move(hosts)), trace));
+  sniff(out, name);
+  return out;
 }
 
 Json sidecar_listeners(const EnvoyRequest& request, const LocalWorkload& w, const Json& trace) {
@@ -302,6 +286,14 @@ Json sidecar_listeners(const EnvoyRequest& request, const LocalWorkload& w, cons
   Json routes = route_config("outbound", std::move(hosts));
   Json out = Json::array({listener(Side::kOutbound, "outbound", {w.ip, kSidecarOutboundPort},
                                    connection_manager(Side::kOutbound, "outbound;", std::move(routes), trace))});
+  seen.clear();
+  for (const LocalWorkload& other : request.mesh.workloads) {
+    if (other.instance != w.instance || other.load_client || !seen.insert(fqdn(other.service)).second) continue;
+    for (const ServicePort& port : other.service.ports) {
+      if (raw_outbound_port(request.mesh.instances[w.instance].topology, other.service.name, port.port) == 0) continue;
+      out.push_back(raw_outbound_listener(request, w, other.service, port, trace));
+    }
+  }
   std::set<uint16_t> ports;
   for (const ServicePort& port : w.service.ports) {
     if (w.inbound_captured && ports.insert(port.target_port).second) out.push_back(inbound_listener(w, port, trace));
@@ -328,27 +320,6 @@ Result<Json> gateway_listeners(const EnvoyRequest& request, const Json& trace) {
 
 // ---- bootstrap ----
 
-Json clusters_of(const EnvoyRequest& request, const LocalWorkload& w) {
-  const LocalMesh& mesh = request.mesh;
-  Json out = Json::array();
-  add_collector_clusters(mesh, out);
-  if (w.gateway) {
-    for (size_t i = 0; i < mesh.instances.size(); ++i) {
-      if (const Service* entry = entry_of(mesh, i)) add_service_clusters(request, i, *entry, out);
-    }
-    return out;
-  }
-  for (const Service& service : mesh.instances[w.instance].topology.services) {
-    add_service_clusters(request, w.instance, service, out);
-  }
-  std::set<uint16_t> ports;
-  for (const ServicePort& port : w.service.ports) {
-    if (!w.inbound_captured || !ports.insert(port.target_port).second) continue;
-    out.push_back(cluster(inbound_cluster(port.target_port), {{w.app_ip, port.target_port}}));
-  }
-  return out;
-}
-
 Json bootstrap(const EnvoyRequest& request, const LocalWorkload& w, const std::string& service_name) {
   Json runtime{{"envoy.reloadable_features.fixed_heap_use_allocated", true},
                {"envoy.reloadable_features.coalesce_lb_rebuilds_on_batch_update", false},
@@ -363,7 +334,7 @@ Json bootstrap(const EnvoyRequest& request, const LocalWorkload& w, const std::s
               {"overload_manager", {{"resource_monitors", Json::array({limit})}}},
               {"admin", {{"address", socket_address(w.ip, kEnvoyAdminPort)}}},
               {"dynamic_resources", {{"lds_config", lds}}},
-              {"static_resources", {{"clusters", clusters_of(request, w)}}},
+              {"static_resources", {{"clusters", Json::parse(clusters_of(request, w))}}},
               {"cluster_manager",
                {{"upstream_bind_config", {{"source_address", {{"address", w.ip}, {"port_value", 0}}}}}}},
               {"layered_runtime",

@@ -6,7 +6,8 @@
 // providers): tracer and its custom tags, request id extension, route decorators, retry policies, cluster names with
 // their trailing ';', header handling, spawn_upstream_span at the gateway, runtime flags. It differs where there is no
 // iptables and no istiod:
-//   - one outbound listener at ip:15001 for all ports; a service is found by the Host header, "checkout:8080" or, for
+//   - one outbound listener at ip:15001 for all HTTP ports (TCP and sniffed ones: local_mesh.h raw_outbound_port); a
+//   service is found by the Host header, "checkout:8080" or, for
 //     the port that HTTP leaves out or a service's only one, "checkout"; unknown hosts get 404 NR instead of
 //     PassthroughCluster;
 //   - each inbound target port is a listener of its own at ip:<port>, its cluster is STATIC (the app) instead of

@@ -93,6 +93,55 @@ TEST_F(EnvoyConfig, SidecarOfTheShopNamesItselfAsIstioDoes) {
   EXPECT_EQ(tags, expected);
 }
 
+// What Istio renders for each kind of port (dump of a 1.30 sidecar: kube-dns:53 is TCP, kube-dns:9153 is sniffed).
+TEST_F(EnvoyConfig, PortsAreRenderedByProtocol) {
+  auto instance = instance_of("ports");
+  Service grpc = instance.topology.services[1];
+  grpc.name = "rpc";
+  grpc.ports = {{"grpc", "", 9090, 9090}};
+  grpc.workloads = {{"rpc", "", {}}};
+  instance.topology.services.push_back(grpc);
+  const LocalMesh mesh = mesh_of({instance});
+  const std::string hub_ip = find_workload(mesh, "hop-ports", "hub")->ip;
+  const Rendered hub = sidecar(mesh, "hop-ports", "hub");
+  std::map<std::string, const Json*> by_name;
+  for (const Json& each : hub.listeners["resources"]) by_name[each["name"]] = &each;
+  ASSERT_EQ(by_name.count("outbound_raw_8085"), 1U);
+  const Json& raw = *by_name["outbound_raw_8085"];
+  EXPECT_EQ(raw["filter_chains"].size(), 1U);
+  EXPECT_EQ(raw["filter_chains"][0]["filters"][0]["name"], "envoy.filters.network.tcp_proxy");
+  EXPECT_EQ(raw["filter_chains"][0]["filters"][0]["typed_config"]["cluster"],
+            "outbound|8085||raw.hop-ports.svc.cluster.local");
+  ASSERT_EQ(by_name.count("outbound_unknown_8084"), 1U);
+  const Json& unknown = *by_name["outbound_unknown_8084"];
+  EXPECT_EQ(unknown["listener_filters"][0]["name"], "envoy.filters.listener.http_inspector");
+  ASSERT_EQ(unknown["filter_chains"].size(), 2U);
+  EXPECT_EQ(unknown["filter_chains"][0]["filter_chain_match"]["application_protocols"], Json({"http/1.1", "h2c"}));
+  EXPECT_EQ(unknown["filter_chains"][0]["filters"][0]["name"], "envoy.filters.network.http_connection_manager");
+  EXPECT_EQ(unknown["filter_chains"][1]["filters"][0]["name"], "envoy.filters.network.tcp_proxy");
+  EXPECT_EQ(unknown["address"]["socket_address"]["address"], hub_ip);
+  EXPECT_EQ(by_name.count("outbound_plain_8080"), 0U) << "HTTP ports share the listener at 15001";
+  for (const Json& host : hub.manager(0)["route_config"]["virtual_hosts"]) {
+    EXPECT_NE(host["name"], "raw.hop-ports.svc.cluster.local:8085") << "a TCP port has no HTTP route";
+  }
+  const auto speaks = [](const Rendered& of, const std::string& cluster) -> std::string {
+    const Json* found = of.cluster(cluster);
+    if (found == nullptr) return "no cluster";
+    if (!found->contains("typed_extension_protocol_options")) return "as it likes";
+    const Json& options = (*found)["typed_extension_protocol_options"]
+                                  ["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"];
+    return options.contains("explicit_http_config") ? "HTTP/2" : "as the caller";
+  };
+  EXPECT_EQ(speaks(hub, "outbound|9090||rpc.hop-ports.svc.cluster.local"), "HTTP/2");
+  EXPECT_EQ(speaks(hub, "outbound|8084||unknown.hop-ports.svc.cluster.local"), "as the caller");
+  EXPECT_EQ(speaks(hub, "outbound|8082||declared.hop-ports.svc.cluster.local"), "as it likes");
+  EXPECT_EQ(speaks(sidecar(mesh, "hop-ports", "rpc"), "inbound|9090||"), "HTTP/2");
+  const Rendered in_raw = sidecar(mesh, "hop-ports", "raw");
+  const Json& inbound = in_raw.listeners["resources"].back();
+  EXPECT_EQ(inbound["name"], "inbound_8080");
+  EXPECT_EQ(inbound["filter_chains"][0]["filters"][0]["name"], "envoy.filters.network.tcp_proxy");
+}
+
 TEST_F(EnvoyConfig, RoutesAreDecoratedWithServicePorts) {
   const LocalMesh mesh = mesh_of({instance_of("shop")});
   const Rendered frontend = sidecar(mesh, "shop", "frontend-dep");

@@ -131,7 +131,8 @@ std::unique_ptr<KindProvider> KindProvider::assemble(KindOptions options, Parts 
 std::vector<std::string> KindProvider::capabilities() const { return kind_capabilities(); }
 
 std::vector<std::string> kind_capabilities() {
-  return {"gateway", "injection", "kubernetes", "telemetry-api", "naming-restart", "grpc-export", "http-export"};
+  return {"gateway", "injection", "kubernetes", "telemetry-api", "naming-restart", "grpc-export", "http-export",
+          "tcp", "h2-app"};
 }
 
 Result<void> KindProvider::prepare(const std::atomic<bool>& stop) {

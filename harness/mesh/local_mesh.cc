@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "plan/naming.h"
+#include "plan/port_protocol.h"
 
 namespace hopcheck::mesh {
 namespace {
@@ -151,13 +152,27 @@ void add_load_client(const run::TopologyInstance& instance, size_t index, std::v
 std::optional<Error> problem_of(const LocalWorkload& w) {
   if (!w.sidecar) return std::nullopt;
   for (const ServicePort& port : w.service.ports) {
-    if (port.target_port == kSidecarOutboundPort || port.target_port == kEnvoyAdminPort) {
-      return Error{ErrorKind::kUsage, fmt::format("service {}: target port {} is the sidecar's", w.service.name,
-                                                  port.target_port),
-                   "a sidecar listens on 15000 and 15001 of its pod's address", "choose another target port"};
+    const bool raw = port.target_port >= kRawOutboundPort && port.target_port < kRawOutboundPort + kRawOutboundPorts;
+    if (raw || port.target_port == kSidecarOutboundPort || port.target_port == kEnvoyAdminPort) {
+      return Error{ErrorKind::kUsage,
+                   fmt::format("service {}: target port {} is the sidecar's", w.service.name, port.target_port),
+                   "a sidecar listens on 15000, 15001 and 15100 to 15355 of its pod's address",
+                   "choose another target port"};
     }
   }
   return std::nullopt;
+}
+
+std::optional<Error> too_many_raw_ports(const Topology& topology) {
+  size_t count = 0;
+  for (const Service& service : topology.services) {
+    for (const ServicePort& port : service.ports) {
+      if (raw_outbound_port(topology, service.name, port.port) != 0) ++count;
+    }
+  }
+  if (count <= kRawOutboundPorts) return std::nullopt;
+  return Error{ErrorKind::kUsage, fmt::format("topology {} has {} TCP and sniffed ports", topology.name, count),
+               fmt::format("a sidecar here can tell {} apart", kRawOutboundPorts), "split the topology"};
 }
 
 LocalWorkload make_gateway(const std::string& prefix) {
@@ -183,6 +198,9 @@ Result<LocalMesh> plan_local_mesh(const std::string& prefix, const std::vector<r
   mesh.gateway = make_gateway(prefix);
   mesh.collector_ip = prefix + ".2";
   mesh.sink_ip = prefix + ".3";
+  for (const run::TopologyInstance& instance : instances) {
+    if (auto problem = too_many_raw_ports(instance.topology)) return tl::unexpected<Error>(std::move(*problem));
+  }
   for (size_t i = 0; i < instances.size(); ++i) add_instance(instances[i], i, mesh.workloads);
   for (size_t i = 0; i < instances.size(); ++i) {
     if (instances[i].mesh_client) add_load_client(instances[i], i, mesh.workloads);
@@ -223,13 +241,29 @@ std::vector<const LocalWorkload*> workloads_behind(const LocalMesh& mesh, size_t
   return out;
 }
 
+uint16_t raw_outbound_port(const Topology& topology, const std::string& service, uint16_t port) {
+  uint16_t next = kRawOutboundPort;
+  for (const Service& each : topology.services) {
+    for (const ServicePort& candidate : each.ports) {
+      const plan::PortProtocol protocol = plan::port_protocol(candidate);
+      if (protocol != plan::PortProtocol::kTcp && protocol != plan::PortProtocol::kSniffed) continue;
+      if (each.name == service && candidate.port == port) return next;
+      ++next;
+    }
+  }
+  return 0;
+}
+
 std::string connect_address(const LocalMesh& mesh, const LocalWorkload& caller, const std::string& service,
                             uint16_t port) {
   const auto behind = workloads_behind(mesh, caller.instance, service);
   if (behind.empty()) return "";
   for (const ServicePort& candidate : behind[0]->service.ports) {
     if (port != 0 && candidate.port != port) continue;
-    if (caller.sidecar) return fmt::format("{}:{}", caller.ip, kSidecarOutboundPort);
+    if (caller.sidecar) {
+      const uint16_t raw = raw_outbound_port(mesh.instances[caller.instance].topology, service, candidate.port);
+      return fmt::format("{}:{}", caller.ip, raw != 0 ? raw : kSidecarOutboundPort);
+    }
     return fmt::format("{}:{}", behind[0]->ip, candidate.target_port);
   }
   return "";

@@ -24,6 +24,8 @@
 namespace hopcheck::mesh {
 
 constexpr uint16_t kSidecarOutboundPort = 15001;   // apps with a sidecar send everything here, with the real Host
+constexpr uint16_t kRawOutboundPort = 15100;      // first of the ports below, one for each TCP or sniffed service port
+constexpr uint16_t kRawOutboundPorts = 256;       // at most so many in one instance
 constexpr uint16_t kEnvoyAdminPort = 15000;        // on the workload's own ip, Istio's proxyAdminPort
 constexpr uint16_t kGatewayHttpPort = 8080;        // target port of the classic gateway's port 80
 constexpr uint16_t kCollectorGrpcPort = 4317;
@@ -65,6 +67,10 @@ Result<LocalMesh> plan_local_mesh(const std::string& prefix, const std::vector<r
 
 // The workload called `workload` in `ns`; nullptr when there is none. The pointer lives as long as the mesh.
 const LocalWorkload* find_workload(const LocalMesh& mesh, const std::string& ns, const std::string& workload);
+// Where a sidecar takes calls to TCP and sniffed service ports of its instance: a connection whose first bytes need not
+// be HTTP cannot be routed by Host, and without iptables its destination is not known. 0: the port is plain HTTP and
+// goes to kSidecarOutboundPort, or it is unknown.
+uint16_t raw_outbound_port(const Topology& topology, const std::string& service, uint16_t port);
 // The workloads behind a service of the instance, in the topology's order.
 std::vector<const LocalWorkload*> workloads_behind(const LocalMesh& mesh, size_t instance, const std::string& service);
 // "ip:port" to which `caller` connects for a call to the instance's service `service`, service port `port` (0: its

@@ -105,6 +105,29 @@ TEST(LocalMesh, CallersWithSidecarConnectToItOthersToTheService) {
   EXPECT_EQ(connect_address(mesh, checkout, "nobody", 0), "");
 }
 
+TEST(LocalMesh, CallsThatCannotBeRoutedByHostHavePortsOfTheirOwn) {
+  auto instance = shop(2);
+  instance.topology.services[1].ports[0].name = "tcp-raw";
+  instance.topology.services[3].ports = {{"grpc", "", 9000, 9000}, {"web", "", 9001, 9001}};
+  const LocalMesh mesh = plan({instance});
+  const LocalWorkload& frontend = *find_workload(mesh, "shop", "frontend");
+  EXPECT_EQ(connect_address(mesh, frontend, "extra0", 0), frontend.ip + ":15001");
+  EXPECT_EQ(connect_address(mesh, frontend, "checkout", 0), frontend.ip + ":15100");
+  EXPECT_EQ(connect_address(mesh, frontend, "extra1", 9000), frontend.ip + ":15001");
+  EXPECT_EQ(connect_address(mesh, frontend, "extra1", 9001), frontend.ip + ":15101");
+  instance.topology.services[0].ports[0].target_port = 15101;
+  EXPECT_FALSE(plan_local_mesh("127.93.7", {instance}));
+  instance = shop();
+  instance.topology.services[1].ports.clear();
+  for (int i = 0; i <= kRawOutboundPorts; ++i) {
+    instance.topology.services[1].ports.push_back(
+        {"tcp-" + std::to_string(i), "", static_cast<uint16_t>(100 + i), 8080});
+  }
+  const auto many = plan_local_mesh("127.93.7", {instance});
+  ASSERT_FALSE(many);
+  EXPECT_EQ(many.error().what, "topology shop has 257 TCP and sniffed ports");
+}
+
 TEST(LocalMesh, AnotherInstanceMovesNobody) {
   const LocalMesh before = plan({shop()});
   auto other = shop();

@@ -28,7 +28,7 @@ tl::unexpected<Error> no_agents() {
 }  // namespace
 
 std::vector<std::string> local_capabilities() {
-  return {"gateway", "injection", "naming-restart", "grpc-export", "http-export", "proxy-admin"};
+  return {"gateway", "injection", "naming-restart", "grpc-export", "http-export", "proxy-admin", "tcp", "h2-app"};
 }
 
 LocalProvider::LocalProvider(LocalOptions options) : options_(std::move(options)), id_(random_hex(4)) {

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <set>
 
 #include "mesh/counters.h"
 #include "mesh/kind_provider.h"
@@ -158,6 +159,18 @@ ChildSpec LocalProvider::demo_of(const LocalWorkload& workload) const {
                                     kCollectorHttpPort));
   }
   if (workload.sidecar) {
+    // The first rule that matches wins: what cannot be routed by Host before the rest.
+    std::set<std::string> raw;
+    for (const Call& call : workload.service.calls) {
+      const auto behind = workloads_behind(mesh_, workload.instance, call.to);
+      if (behind.empty() || behind[0]->service.ports.empty()) continue;
+      const Service& called = behind[0]->service;
+      const uint16_t port = call.port != 0 ? call.port : called.ports[0].port;
+      if (raw_outbound_port(instance.topology, call.to, port) == 0) continue;
+      const std::string rule = fmt::format("--connect-to={}.{}:{}:{}", called.name, called.ns, port,
+                                           connect_address(mesh_, workload, call.to, port));
+      if (raw.insert(rule).second) spec.argv.push_back(rule);
+    }
     spec.argv.push_back(fmt::format("--connect-to=::{}:{}", workload.ip, kSidecarOutboundPort));
   } else {
     for (const Call& call : workload.service.calls) {

@@ -220,6 +220,10 @@ Result<InstanceManifest> instance_manifest(const ManifestContext& context, const
                     {"entry_fqdn", fqdn(first)},
                     {"entry_port", std::to_string(first.ports.empty() ? 8080 : first.ports[0].port)}}});
   }
+  for (const std::string& service : instance.mtls_off) {
+    const Values values{{"service", service}, {"namespace", yaml_quoted(topology.ns)}, {"env", context.env}};
+    if (done) done = append(out.routing, context.share, {"demo/plaintext.yaml", values});
+  }
   for (const Service& service : topology.services) {
     for (const Workload& workload : service.workloads) {
       if (done) done = append(out.workloads, context.share, workload_part(context, instance, service, workload));
@@ -249,6 +253,8 @@ std::string instance_key(const run::TopologyInstance& instance, const std::strin
   for (const std::string& name :
        std::set<std::string>(instance.without_sidecar.begin(), instance.without_sidecar.end()))
     key += name + ",";
+  for (const std::string& name : std::set<std::string>(instance.mtls_off.begin(), instance.mtls_off.end()))
+    key += " plain=" + name;
   return key + "\n" + topology_yaml;
 }
 

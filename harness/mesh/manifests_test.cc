@@ -101,6 +101,22 @@ TEST(Manifests, TelemetryLeavesTheFieldOutWhenAsked) {
   EXPECT_EQ((*without)[0].body.find("randomSamplingPercentage"), std::string::npos);
 }
 
+TEST(Manifests, PortsAndPlaintextServices) {
+  run::TopologyInstance plain = instance();
+  plain.topology.services[1].ports = {{"", "", 8080, 8080}};
+  plain.topology.services[2].ports = {{"other", "kubernetes.io/h2c", 9000, 9000}, {"tcp-raw", "", 9001, 9001}};
+  plain.mtls_off = {"reviews"};
+  const Result<InstanceManifest> manifest = instance_manifest(context(), plain, "kind: Topology\n");
+  ASSERT_TRUE(manifest.has_value()) << to_text(manifest.error());
+  const std::string services = text_of(manifest->base);
+  EXPECT_NE(services.find("[{name: \"\", port: 8080, targetPort: 8080}]"), std::string::npos) << services;
+  EXPECT_NE(services.find("targetPort: 9000, appProtocol: \"kubernetes.io/h2c\"}"), std::string::npos) << services;
+  const std::string routing = text_of(manifest->routing);
+  EXPECT_NE(routing.find("kind: PeerAuthentication"), std::string::npos);
+  EXPECT_NE(routing.find("matchLabels: {hopcheck.dev/service: reviews}"), std::string::npos) << routing;
+  EXPECT_NE(instance_key(plain, "t"), instance_key(instance(), "t"));
+}
+
 TEST(Manifests, OperatorAndCluster) {
   run::EnvironmentState state;
   const IstioVersion istio{"1.30.4-dev", "1.30.4-dev", "hub.test/istio", "", ""};

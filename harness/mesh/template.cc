@@ -25,6 +25,7 @@ constexpr KindInfo kKinds[] = {
     {"apps/v1", "Deployment", "deployments", true},
     {"networking.istio.io/v1", "Gateway", "gateways", true},
     {"networking.istio.io/v1", "VirtualService", "virtualservices", true},
+    {"security.istio.io/v1", "PeerAuthentication", "peerauthentications", true},
     {"telemetry.istio.io/v1", "Telemetry", "telemetries", true},
 };
 

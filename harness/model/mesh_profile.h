@@ -34,6 +34,7 @@ struct AttributeRule {
     kAlways,
     kRouted,    // only when an upstream cluster was chosen
     kError,     // only on requests Envoy counts as errors
+    kGrpc,      // only on gRPC requests
     kOptional,  // may be present
   };
   std::string key;
@@ -51,7 +52,7 @@ struct SpanRule {
   std::string source;
 };
 
-// One row of the status table: http code range × kind → status (facts 1.4).
+// One row of a status table: http code (or grpc-status) range × kind → status (facts 1.4).
 struct StatusRule {
   SpanKind kind = SpanKind::kUnspecified;
   int from = 0;
@@ -77,6 +78,7 @@ struct MeshProfile {
   std::vector<SpanRule> spans;          // sidecars and, with spawn on, the gateway
   std::vector<SpanRule> gateway_single; // the gateway's one span with spawn off; empty: spawn is always on
   std::vector<StatusRule> status;
+  std::vector<StatusRule> grpc_status;  // over `status` where the span carries grpc.status_code
   std::map<NamingMode, NamingRule> naming;
   std::string gateway_service;          // canonical name of the classic gateway: istio-ingressgateway
   bool parent_decides_sampling = true;  // up to Envoy 1.38 only the parent's bit counts

@@ -62,6 +62,7 @@ struct SpecEnvironment {
   // Telemetry mesh-default's randomSamplingPercentage: a value, or nullopt = the field is left out (1 % default).
   std::optional<double> sampling = 100.0;
   std::vector<std::string> without_sidecar;      // services that get no sidecar although the topology says meshed
+  std::vector<std::string> mtls_off;             // services whose proxies neither ask for nor offer mutual TLS
   bool app_export_through_sidecar = false;       // true: the app's own OTLP export is not excluded from its sidecar
   bool operator==(const SpecEnvironment&) const = default;
 };
@@ -69,7 +70,8 @@ struct SpecEnvironment {
 // What the expectation says differently from what topology and profile give; canaries use it ("a wrong expected name").
 struct ExpectOverride {
   std::string service;
-  std::string service_name;  // expected service.name of its proxy's spans
+  std::string service_name;  // expected service.name of its proxy's spans; "" = by the naming rules
+  std::string port_name;     // name its ports are expected to have, over appProtocol; "" = as the topology says
   bool operator==(const ExpectOverride&) const = default;
 };
 

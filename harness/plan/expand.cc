@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "plan/naming.h"
+#include "plan/port_protocol.h"
 
 namespace hopcheck::plan {
 namespace {
@@ -108,14 +109,37 @@ class TreeBuilder {
     span.envoy_minor = profile.envoy_minor;
     span.service_name = service_name(profile, service, workload);
     span.name = fill(rule->name, span);
-    for (const AttributeRule& attribute : rule->attributes) span.attributes.push_back(expected(attribute, span));
+    const PortProtocol protocol = expected_protocol(called, port);
+    for (const AttributeRule& attribute : rule->attributes) {
+      ExpectedAttribute item = expected(attribute, span);
+      if (attribute.when == AttributeRule::When::kGrpc) {
+        const bool grpc = protocol == PortProtocol::kGrpc;
+        item.when = grpc ? AttributeRule::When::kAlways : AttributeRule::When::kOptional;
+        if (!grpc) item.value.clear();
+      }
+      // Whatever the caller's app spoke, between the proxies such a port has HTTP/2 (facts 2.6).
+      if (role == ProxyRole::kInbound && item.key == "http.protocol" &&
+          (protocol == PortProtocol::kGrpc || protocol == PortProtocol::kHttp2)) {
+        item.value = "HTTP/2";
+      }
+      span.attributes.push_back(std::move(item));
+    }
     for (const AttributeRule& attribute : profile.resource) span.resource.push_back(expected(attribute, span));
     return add(std::move(span));
   }
 
+  // What the mesh is claimed to make of the port: a canary may say another name than the port has.
+  PortProtocol expected_protocol(const Service& service, uint16_t port) const {
+    for (const ExpectOverride& item : scenario_.expect_overrides) {
+      if (item.service == service.name && !item.port_name.empty())
+        return port_protocol({item.port_name, "", port, port});
+    }
+    return protocol_of(service, port);
+  }
+
   std::string service_name(const MeshProfile& profile, const Service& service, const Workload& workload) const {
     for (const ExpectOverride& item : scenario_.expect_overrides) {
-      if (item.service == service.name) return item.service_name;
+      if (item.service == service.name && !item.service_name.empty()) return item.service_name;
     }
     const auto found = profile.naming.find(scenario_.environment.naming);
     return found == profile.naming.end() ? "" : proxy_service_name(found->second, service, workload);
@@ -135,6 +159,7 @@ class TreeBuilder {
       if (name == "host") return span.host;
       if (name == "port") return std::to_string(span.port);
       if (name == "cluster") return span.cluster;
+      if (name == "path") return span.path;
       if (name == "service" || name == "serviceName") return span.service_name;
       if (name == "namespace") return service.ns;
       if (name == "canonicalService") return canonical_service(service, workload);
@@ -201,24 +226,25 @@ class TreeBuilder {
     const Service& from = topology_.services[caller];
     const Service& to = topology_.services[callee];
     const uint16_t port = call.port != 0 ? call.port : to.ports.empty() ? 8080 : to.ports[0].port;
-    const std::string call_method = call.method.empty() ? method : call.method;
-    const std::string call_path = call.path.empty() ? path : call.path;
+    const RequestLine line = request_line(protocol_of(to, port), {call.method, call.path}, {method, path});
+    const bool seen = yields_spans(expected_protocol(to, port));  // by the proxies of this hop
     if (from.client_spans && from.instrumentation == Instrumentation::kSdk) {
       ExpectedSpan span;
       span.parent = parent;
       span.service = caller;
       span.peer = callee;
       span.kind = SpanKind::kClient;
-      span.name = call_method;
+      span.name = client_span_name(protocol_of(to, port), line);
       span.service_name = from.otel_service_name.empty() ? from.name : from.otel_service_name;
       span.http_status = 0;
       parent = add(std::move(span));
     }
-    if (from.meshed) parent = add_proxy(parent, ProxyRole::kOutbound, caller, callee, port, call_method, call_path);
+    if (from.meshed && seen)
+      parent = add_proxy(parent, ProxyRole::kOutbound, caller, callee, port, line.method, line.path);
     // A declared abort sits in the caller's proxy: the callee never sees the request.
     if (find_fault(scenario_, tree_.journey, to.name, Fault::Kind::kAbort) != nullptr) return;
     for (int left = failing_attempts(to.name); left >= 0; --left)
-      add_service(parent, callee, port, call_method, call_path, true, left > 0);
+      add_service(parent, callee, port, line.method, line.path, seen, left > 0);
   }
 
   // Attempts that a declared retry answers with an error before one succeeds; all share the caller's one CLIENT span
@@ -295,6 +321,18 @@ Result<void> check_naming(const Scenario& scenario, const ProfileBinding& bindin
   return {};
 }
 
+// The load engine sends HTTP/1.1: what the gateway, a sidecar or the app itself takes on this port must be that.
+Result<void> check_entry(const Scenario& scenario) {
+  const Service& entry =
+      scenario.topology.services[static_cast<size_t>(scenario.topology.find(scenario.topology.entry))];
+  const PortProtocol protocol = protocol_of(entry, entry.ports.empty() ? 8080 : entry.ports[0].port);
+  if (protocol != PortProtocol::kTcp && protocol != PortProtocol::kGrpc) return {};
+  return fail(ErrorKind::kUsage,
+              fmt::format("topology {}: the first port of entry {} carries {}", scenario.topology.name, entry.name,
+                          to_string(protocol)),
+              "requests are sent as HTTP/1.1", "put an HTTP service in front of it");
+}
+
 }  // namespace
 
 const MeshProfile& ProfileBinding::of(int service) const {
@@ -308,6 +346,7 @@ Result<Expansion> expand(const Scenario& scenario, const ProfileBinding& binding
     return fail(ErrorKind::kUsage, fmt::format("topology {}: entry service {} does not exist", scenario.topology.name,
                                                scenario.topology.entry));
   }
+  if (auto entry = check_entry(scenario); !entry) return tl::unexpected(entry.error());
   const std::vector<Choice> choices = choices_of(scenario);
   if (choices.size() > kMaxVariants) {
     return fail(ErrorKind::kUsage,
@@ -342,48 +381,6 @@ Result<Expansion> expand(const Scenario& scenario, const ProfileBinding& binding
     }
   }
   return out;
-}
-
-std::string envoy_minor_of(std::string_view sdk_version) {
-  // <sha>/<version>/<Clean|Modified>/<RELEASE|DEBUG>/<ssl>: the second field, its first two numbers.
-  const auto fields = split(sdk_version, '/');
-  if (fields.size() < 2) return "";
-  const auto numbers = split(fields[1], '.');
-  return numbers.size() < 2 ? "" : std::string(numbers[0]) + "." + std::string(numbers[1]);
-}
-
-const MeshProfile* profile_of_envoy(const std::vector<MeshProfile>& profiles, std::string_view sdk_version) {
-  const std::string minor = envoy_minor_of(sdk_version);
-  for (const MeshProfile& profile : profiles) {
-    if (!minor.empty() && profile.envoy_minor == minor) return &profile;
-  }
-  return nullptr;
-}
-
-const MeshProfile* choose_profile(const std::vector<MeshProfile>& profiles, const std::string& istio_version,
-                                  std::string& note) {
-  const auto minor_number = [](std::string_view version) {
-    const auto parts = split(version, '.');
-    if (parts.size() < 2) return -1;
-    int value = 0;
-    for (char c : parts[1]) {
-      if (c < '0' || c > '9') break;
-      value = value * 10 + (c - '0');
-      if (value > 100000) return -1;
-    }
-    return value;
-  };
-  const int wanted = minor_number(istio_version);
-  const MeshProfile* best = nullptr;
-  for (const MeshProfile& profile : profiles) {
-    const int own = minor_number(profile.istio_minor);
-    if (own <= wanted && (best == nullptr || own > minor_number(best->istio_minor))) best = &profile;
-  }
-  if (best != nullptr && minor_number(best->istio_minor) != wanted) {
-    note = fmt::format("Istio {} has no profile of its own: judged by {} (nearest lower minor)", istio_version,
-                       best->name);
-  }
-  return best;
 }
 
 }  // namespace hopcheck::plan

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "config/load.h"
 #include "plan/naming.h"
 
@@ -85,6 +87,64 @@ TEST_F(ExpandTest, DeclaredRetriesAndCalls) {
   s.faults[0].kind = Fault::Kind::kCallTwice;
   s.faults[0].at = "checkout";
   EXPECT_EQ(counts(s, "istio-1.30")[0].first, 9u);
+}
+
+// Rows O-80…O-83, D-18: gateway 2, hub's inbound 1, two for each HTTP hop, none for the TCP hop.
+TEST_F(ExpandTest, PortsDecideWhichHopsLeaveMeshSpans) {
+  const Scenario s = scenario("scenarios/extended/ports-names.yaml");
+  EXPECT_EQ(counts(s, "istio-1.30"), (Counts{{2 + 1 + 2 * 6, 15 + 8}}));
+  EXPECT_EQ(counts(scenario("scenarios/canary/tcp-port-expected-http.yaml"), "istio-1.30")[0].first, 17u);
+  EXPECT_EQ(counts(scenario("scenarios/canary/http-port-expected-tcp.yaml"), "istio-1.30")[0].first, 11u);
+  ProfileBinding binding;
+  binding.fallback = &named("istio-1.30");
+  const auto expansion = expand(s, binding);
+  ASSERT_TRUE(expansion);
+  const auto& spans = expansion->trees[0].spans;
+  const auto span_of = [&](const std::string& name) {
+    return std::find_if(spans.begin(), spans.end(), [&](const ExpectedSpan& span) { return span.name == name; });
+  };
+  const auto raw = span_of("GET /raw");
+  ASSERT_NE(raw, spans.end());
+  EXPECT_EQ(spans[static_cast<size_t>(raw->parent)].name, "GET /ports") << "the caller's app span is the parent";
+  const auto plain = span_of("GET /plain");
+  ASSERT_NE(plain, spans.end());
+  EXPECT_EQ(spans[static_cast<size_t>(plain->parent)].role, ProxyRole::kInbound);
+}
+
+TEST_F(ExpandTest, GrpcHopsHaveTheirRequestLineAndTags) {
+  Scenario s = scenario("scenarios/core/checkout-gateway.yaml");
+  Service& payments = s.topology.services[static_cast<size_t>(s.topology.find("payments"))];
+  payments.ports[0].app_protocol = "grpc";
+  s.topology.services[static_cast<size_t>(s.topology.find("checkout"))].calls[0].path = "/shop.Payments/Charge";
+  ProfileBinding binding;
+  binding.fallback = &named("istio-1.30");
+  const auto expansion = expand(s, binding);
+  ASSERT_TRUE(expansion);
+  int seen = 0;
+  for (const ExpectedSpan& span : expansion->trees[0].spans) {
+    if (span.role == ProxyRole::kNone || span.host != fqdn(payments)) continue;
+    ++seen;
+    EXPECT_EQ(span.method + " " + span.path, "POST /shop.Payments/Charge");
+    std::map<std::string, ExpectedAttribute> by_key;
+    for (const ExpectedAttribute& attribute : span.attributes) by_key[attribute.key] = attribute;
+    EXPECT_EQ(by_key["grpc.path"].value, "/shop.Payments/Charge");
+    EXPECT_EQ(by_key["grpc.path"].when, AttributeRule::When::kAlways);
+    EXPECT_EQ(by_key["grpc.timeout"].when, AttributeRule::When::kOptional);
+    EXPECT_EQ(by_key["http.protocol"].value, span.role == ProxyRole::kInbound ? "HTTP/2" : "");
+  }
+  EXPECT_EQ(seen, 2);
+}
+
+TEST_F(ExpandTest, EntryMustCarryHttp) {
+  Scenario s = scenario("scenarios/core/checkout-gateway.yaml");
+  ProfileBinding binding;
+  binding.fallback = &named("istio-1.30");
+  for (const char* name : {"tcp-x", "grpc"}) {
+    s.topology.services[static_cast<size_t>(s.topology.find("frontend"))].ports[0].name = name;
+    const auto refused = expand(s, binding);
+    ASSERT_FALSE(refused) << name;
+    EXPECT_EQ(refused.error().kind, ErrorKind::kUsage);
+  }
 }
 
 TEST_F(ExpandTest, NamesFollowTheMode) {

@@ -23,6 +23,7 @@ std::string suffix_of(const TopologyInstance& instance) {
   std::string suffix;
   if (instance.direct_entry) suffix += "-direct";
   for (const std::string& service : instance.without_sidecar) suffix += "-no-" + service;
+  for (const std::string& service : instance.mtls_off) suffix += "-plain-" + service;
   if (instance.app_export_through_sidecar) suffix += "-export";
   return suffix;
 }
@@ -49,6 +50,8 @@ class Planner {
     instance.direct_entry = scenario.entry == Entry::kDirect;
     instance.without_sidecar = scenario.environment.without_sidecar;
     std::sort(instance.without_sidecar.begin(), instance.without_sidecar.end());
+    instance.mtls_off = scenario.environment.mtls_off;
+    std::sort(instance.mtls_off.begin(), instance.mtls_off.end());
     instance.app_export_through_sidecar = scenario.environment.app_export_through_sidecar;
     instance.topology = scenario.topology;
     move_to_namespace(instance.topology, suffix_of(instance));

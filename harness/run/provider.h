@@ -23,6 +23,7 @@ struct TopologyInstance {
   Topology topology;
   bool direct_entry = false;                 // entry service's inbound port excluded from capture (Entry::kDirect)
   std::vector<std::string> without_sidecar;  // services whose pods get sidecar.istio.io/inject: "false"
+  std::vector<std::string> mtls_off;         // services with a PeerAuthentication of mode DISABLE
   bool app_export_through_sidecar = false;   // false: OTLP port is in excludeOutboundPorts
   bool mesh_client = false;                  // a meshed load pod "loadgen" runs in this namespace
 };

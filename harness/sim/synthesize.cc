@@ -41,7 +41,8 @@ std::string sample_value(const ExpectedSpan& node, const std::string& key, const
       {"upstream_address", "10.244.0.9:8080"}, {"request_size", "0"},  {"response_size", "64"},
       {"response_flags", "-"},          {"component", "proxy"},         {"downstream_cluster", "-"},
       {"istio.cluster_id", "Kubernetes"}, {"istio.mesh_id", "cluster.local"}, {"telemetry.sdk.name", "envoy"},
-      {"telemetry.sdk.language", "cpp"}};
+      {"telemetry.sdk.language", "cpp"},
+      {"grpc.authority", "rpc:8080"},   {"grpc.content_type", "application/grpc"}, {"grpc.status_code", "0"}};
   const auto found = kFixed.find(key);
   return found == kFixed.end() ? "" : found->second;
 }

@@ -15,7 +15,8 @@ using Names = std::set<std::string, std::less<>>;
 const Names kPure = {"otlp", "plan", "check", "stats", "config", "report", "sim"};
 const Names kEdges = {"load", "sink", "mesh", "store", "ui"};
 // No clock, socket, file, thread or environment in these.
-const Names kNoIo = {"base", "model", "otlp", "plan", "check", "stats", "config", "report", "sim", "run"};
+const Names kNoIo = {"base",  "model",  "otlp",   "plan", "check", "stats",
+                     "config", "report", "sim", "run",  "h2"};
 
 Names plus(Names a, const Names& b) {
   a.insert(b.begin(), b.end());
@@ -37,7 +38,8 @@ const std::map<std::string, Names, std::less<>>& arrows() {
     for (const std::string& folder : kEdges) a[folder] = core;
     a["sink"] = plus(core, {"store"});  // the sink writes the capture log, which is the store's
     a["app"] = plus(core, kEdges);
-    a["demo"] = plus(values, {"config", "otlp", "plan"});
+    a["h2"] = values;  // the protocol alone, for those who own sockets
+    a["demo"] = plus(values, {"config", "otlp", "plan", "h2"});
     a["bench"] = plus(plus(core, kEdges), {"app"});
     a["testing"] = plus(core, {"store"});  // tests record the rows they prove (testing/claims.h)
     a["fuzz"] = plus(core, {"store", "sink", "load"});
@@ -70,6 +72,7 @@ const std::map<std::string, Names, std::less<>> kOwners = {
     {"nlohmann/", {"plan", "report", "store", "load", "sink", "mesh", "app", "demo", "bench", "fuzz"}},
     {"CLI/", {"app", "demo"}},
     {"httplib.h", {"demo"}},
+    {"nghttp2/", {"h2"}},
     {"curl/", {"mesh", "app", "demo"}},
     {"boost/", {"load", "sink"}},
     {"yaml-cpp/", {"config", "mesh"}},
