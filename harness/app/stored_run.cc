@@ -117,6 +117,9 @@ Result<RunResult> judge_input(const check::JudgeInput& input, const Suite& suite
   note_profiles(input, *judged, result);
   for (ScenarioResult& scenario : result.scenarios) {
     scenario.bodies = input.bodies;
+    for (const SuiteEntry& entry : suite.entries) {
+      if (entry.scenario.name == scenario.name) scenario.rows = entry.scenario.rows;
+    }
     scenario.rejected_spans = input.rejected_spans;
     for (const SuiteEntry& entry : suite.entries) {
       if (entry.scenario.name == scenario.name && !suite.name.empty()) run::compare_with_expectation(entry, scenario);
@@ -208,6 +211,7 @@ Result<RunResult> judge_stored(const store::RunDirectory& directory, const confi
     skipped.file = entry.scenario.file;
     skipped.skipped = *reason;
     skipped.expected_verdict = entry.expect_verdict;
+    skipped.rows = entry.scenario.rows;
     result->scenarios.push_back(std::move(skipped));
   }
   for (ScenarioResult& scenario : result->scenarios) {

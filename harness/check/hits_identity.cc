@@ -108,7 +108,7 @@ class SpanJudge {
     if (value == nullptr) {
       const bool due = want.when == AttributeRule::When::kAlways ||
                        (want.when == AttributeRule::When::kRouted && !info_.cluster.empty() && !error);
-      if (due) add(code, want.key, want.value.empty() ? "present" : want.value, "absent");
+      if (due) add(code, want.key, want.value.empty() ? "present" : want.value, where_else(want.key, have));
       return;
     }
     if (value->type != AnyValue::Type::kString) {
@@ -118,6 +118,17 @@ class SpanJudge {
     if (want.value.empty() || error) return;
     const bool fits = want.regex ? patterns_.matches(want.value, value->text) : value->text == want.value;
     if (!fits) add(code, want.key, want.value, std::string(value->text));
+  }
+
+  // Older writings place istio.* on the resource (row D-14): a value that stands there is known, and where it stands
+  // said.
+  std::string where_else(const std::string& key, const AttributeList& have) const {
+    const bool asked_of_span = have.data == span_.attributes.data;
+    const AttributeList& other = asked_of_span ? span_.resource->attributes : span_.attributes;
+    const AnyValue* value = other.find(key);
+    if (value == nullptr) return "absent";
+    return fmt::format("on the {}: {}", asked_of_span ? "resource" : "span",
+                       value->type == AnyValue::Type::kString ? std::string(value->text) : "no string");
   }
 
   void judge_status() {

@@ -51,7 +51,8 @@ class ScenarioJudge {
  private:
   struct HopGaps {
     uint64_t client = 0, server = 0, app = 0;
-    stats::Histogram wire, proxy;
+    stats::Histogram wire, proxy, own;
+    bool app_expected = false;
   };
 
   void number_bare_requests(Attribution& attribution);

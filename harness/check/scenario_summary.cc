@@ -1,6 +1,7 @@
 // What a scenario's judgement adds up to: gaps per hop, latency, rates, counts, signature.
 #include <fmt/format.h>
 
+#include "check/hop_time.h"
 #include "check/scenario_judge.h"
 #include "stats/binomial.h"
 
@@ -36,8 +37,13 @@ void ScenarioJudge::add_gaps(const Observed& observed, const ExpectedTree& tree,
     HopGaps& hop = gaps_[{from, to}];
     const Span* own = match.span_of[e] < 0 ? nullptr : observed.spans[match.span_of[e]];
     if (own != nullptr) ++(caller ? hop.client : hop.server);
+    if (caller || node.parent < 0) {
+      if (const auto nanos = own_nanos(observed, tree, match, i)) hop.own.add(*nanos);
+    }
     for (size_t c = i + 1; c < tree.spans.size(); ++c) {
-      if (tree.spans[c].parent != e || match.span_of[c] < 0) continue;
+      if (tree.spans[c].parent != e) continue;
+      if (!caller && tree.spans[c].role == ProxyRole::kNone) hop.app_expected = true;
+      if (match.span_of[c] < 0) continue;
       const Span& child = *observed.spans[match.span_of[c]];
       if (!caller && tree.spans[c].role == ProxyRole::kNone) ++hop.app;
       if (own == nullptr || match.link[c] != Link::kExact) continue;
@@ -129,8 +135,10 @@ void ScenarioJudge::finish() {
     out.client = hop.client;
     out.server = hop.server;
     out.app = hop.app;
+    out.rule = hop.app_expected ? "triple" : "pair";
     out.wire_gap = hop.wire.distribution();
     out.proxy_gap = hop.proxy.distribution();
+    out.own_time = hop.own.distribution();
     result_.hops.push_back(std::move(out));
   }
   result_.latency = {corrected_.distribution(), uncorrected_.distribution(), lateness_.distribution()};

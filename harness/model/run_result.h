@@ -58,7 +58,9 @@ struct Distribution {  // nanoseconds
 struct HopResult {
   std::string from, to;
   uint64_t client = 0, server = 0, app = 0;  // spans seen
+  std::string rule;  // "triple": client, server and app span are asked for; "pair": the callee makes no app spans
   Distribution wire_gap, proxy_gap;
+  Distribution own_time;  // the hop's first mesh span less the calls that the callee made meanwhile
 };
 
 struct BodyCounts {
@@ -112,6 +114,7 @@ struct ScenarioResult {
   std::vector<SignatureLine> signature;
   std::vector<Finding> findings;
   std::vector<Exhibit> exhibits;
+  std::vector<std::string> rows;       // conformance rows that the scenario claims
   std::vector<std::string> notes;      // e.g. "arrival per request is not judged: no ledger"
   std::string drawn_fault;             // random scenarios: what the seed drew
 };

@@ -116,6 +116,7 @@ void trim(ScenarioResult& scenario, Budget& budget) {
   for (HopResult& hop : scenario.hops) {
     trim(hop.wire_gap, budget);
     trim(hop.proxy_gap, budget);
+    trim(hop.own_time, budget);
   }
   trim(scenario.latency.corrected, budget);
   trim(scenario.latency.uncorrected, budget);

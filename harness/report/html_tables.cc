@@ -3,6 +3,7 @@
 #include <map>
 
 #include "base/text.h"
+#include "report/hops.h"
 #include "report/html_charts.h"
 #include "report/html_sections.h"
 
@@ -227,6 +228,8 @@ Html latency_section(const RunResult& result, size_t limit) {
       body.html(), body.remark("scenarios are"));
 }
 
+constexpr size_t kMaxSlowestBytes = 4096;
+
 Html hop_section(const RunResult& result, size_t limit) {
   Axis axis;
   size_t hops = 0;
@@ -234,24 +237,30 @@ Html hop_section(const RunResult& result, size_t limit) {
     for (const HopResult& hop : s.hops) {
       include(axis, hop.wire_gap);
       include(axis, hop.proxy_gap);
+      include(axis, hop.own_time);
       ++hops;
     }
   }
   Html out;
   if (hops == 0) return out;
   Limited body(limit);
+  std::string slowest;
   for (const ScenarioResult& s : result.scenarios) {
+    if (const std::string line = slowest_hop(s); !line.empty() && slowest.size() < kMaxSlowestBytes)
+      slowest += line + ". ";
     for (size_t i = 0; i < s.hops.size(); ++i) {
       if (!body.wants()) continue;
       const HopResult& hop = s.hops[i];
       Html name;
-      if (i == 0) name.put("<th scope=\"rowgroup\" rowspan=\"{}\">{}</th>", 2 * s.hops.size(), s.name);
+      if (i == 0) name.put("<th scope=\"rowgroup\" rowspan=\"{}\">{}</th>", 3 * s.hops.size(), s.name);
+      const std::string app = hop.app == 0 && hop.rule == "pair" ? app_cell(hop) : grouped(hop.app);
       body.add(
-          Html().put("<tr>{}<td rowspan=\"2\">{} → {}</td><td class=\"num\" rowspan=\"2\">{}</td><td class=\"num\" "
-                     "rowspan=\"2\">{}</td><td class=\"num\" "
-                     "rowspan=\"2\">{}</td><td>wire</td>{}</tr><tr><td>proxy</td>{}</tr>\n",
-                     name, hop.from, hop.to, grouped(hop.client), grouped(hop.server), grouped(hop.app),
-                     distribution_cells(hop.wire_gap, axis), distribution_cells(hop.proxy_gap, axis)));
+          Html().put("<tr>{}<td rowspan=\"3\">{} → {}</td><td class=\"num\" rowspan=\"3\">{}</td><td class=\"num\" "
+                     "rowspan=\"3\">{}</td><td class=\"num\" "
+                     "rowspan=\"3\">{}</td><td>wire</td>{}</tr><tr><td>proxy</td>{}</tr><tr><td>own</td>{}</tr>\n",
+                     name, hop.from, hop.to, grouped(hop.client), grouped(hop.server), app,
+                     distribution_cells(hop.wire_gap, axis), distribution_cells(hop.proxy_gap, axis),
+                     distribution_cells(hop.own_time, axis)));
     }
   }
   return out.put(
@@ -265,8 +274,9 @@ Html hop_section(const RunResult& result, size_t limit) {
       "log scale</th></tr></thead>"
       "<tbody>{}</tbody></table></div>{}<p class=\"muted\">wire: caller's mesh span minus callee's mesh span. proxy: "
       "mesh server span minus "
-      "the app's server span.</p></section>\n",
-      body.html(), body.remark("hops are"));
+      "the app's server span. own: the hop's first mesh span less the calls that the callee made meanwhile. {}</p>"
+      "</section>\n",
+      body.html(), body.remark("hops are"), slowest);
 }
 
 Html sum_section(const RunResult& result, size_t limit) {

@@ -153,6 +153,8 @@ void fields(A& a, typename A::template Ref<HopResult> h) {
   a.field("app", h.app);
   a.field("wireGap", h.wire_gap);
   a.field("proxyGap", h.proxy_gap);
+  a.field("ownTime", h.own_time);
+  a.field("rule", h.rule);
 }
 
 template <class A>
@@ -254,6 +256,7 @@ void fields(A& a, typename A::template Ref<ScenarioResult> s) {
   a.field("signature", s.signature);
   a.field("findings", s.findings);
   a.field("exhibits", s.exhibits);
+  a.field("rows", s.rows);
   a.field("notes", s.notes);
   a.field("drawnFault", s.drawn_fault);
 }

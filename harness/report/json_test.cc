@@ -76,8 +76,8 @@ auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, Distribution:
 }
 template <class T>
 auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, HopResult> {
-  auto& [a, b, c, d, e, f, g] = v;
-  return std::tie(a, b, c, d, e, f, g);
+  auto& [a, b, c, d, e, f, g, h, i] = v;
+  return std::tie(a, b, c, d, e, f, g, h, i);
 }
 template <class T>
 auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, BodyCounts> {
@@ -106,8 +106,8 @@ auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, SignatureLine
 }
 template <class T>
 auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, ScenarioResult> {
-  auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u] = v;
-  return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u);
+  auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, w] = v;
+  return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, w);
 }
 template <class T>
 auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, PhaseStep> {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "report/hops.h"
 #include "report/summary.h"
 
 namespace hopcheck::report {
@@ -183,14 +184,20 @@ void hops(Page& page, const RunResult& r) {
     for (const HopResult& h : s.hops) {
       if (first) {
         page.add(
-            "\n## Spans per hop\n\n| scenario | hop | client | server | app | wire p50 / p99 | proxy p50 / p99 |\n"
-            "|---|---|---:|---:|---:|---:|---:|\n");
+            "\n## Spans per hop\n\n| scenario | hop | client | server | app | wire p50 / p99 | proxy p50 / p99 | own "
+            "p50 / p99 |\n"
+            "|---|---|---:|---:|---:|---:|---:|---:|\n");
       }
       first = false;
-      page.add(fmt::format("| {} | {} → {} | {} | {} | {} | {} | {} |\n", cell(s.name), cell(h.from), cell(h.to),
-                           h.client, h.server, h.app, times(h.wire_gap), times(h.proxy_gap)));
+      page.add(fmt::format("| {} | {} → {} | {} | {} | {} | {} | {} | {} |\n", cell(s.name), cell(h.from), cell(h.to),
+                           h.client, h.server, app_cell(h), times(h.wire_gap), times(h.proxy_gap), times(h.own_time)));
     }
   }
+  std::string slowest;
+  for (const ScenarioResult& s : r.scenarios) {
+    if (const std::string line = slowest_hop(s); !line.empty()) slowest += fmt::format("- {}\n", cell(line));
+  }
+  if (!slowest.empty()) page.add("\n" + slowest);
 }
 
 void sums(Page& page, const RunResult& r) {

@@ -151,7 +151,14 @@ inline Exhibit missing_exhibit() {
 }
 
 inline HopResult hop(const char* from, const char* to, uint64_t count) {
-  HopResult result{from, to, count, count, count, distribution(count, 210 * kMicro), distribution(count, 95 * kMicro)};
+  HopResult result;
+  result.from = from;
+  result.to = to;
+  result.client = result.server = result.app = count;
+  result.rule = "triple";
+  result.wire_gap = distribution(count, 210 * kMicro);
+  result.proxy_gap = distribution(count, 95 * kMicro);
+  result.own_time = distribution(count, 850 * kMicro);
   return result;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "report/hops.h"
 #include "report/summary.h"
 #include "report/table.h"
 #include "report/utf8.h"
@@ -159,7 +160,9 @@ void hops(Page& page, const RunResult& r) {
                {"server", Align::kRight},
                {"app", Align::kRight},
                {"wire p50 / p99", Align::kRight},
-               {"proxy p50 / p99", Align::kRight}});
+               {"proxy p50 / p99", Align::kRight},
+               {"own p50 / p99", Align::kRight}});
+  std::vector<std::string> slowest;
   for (const ScenarioResult& s : r.scenarios) {
     for (size_t i = 0; i < s.hops.size(); ++i) {
       const HopResult& h = s.hops[i];
@@ -167,14 +170,17 @@ void hops(Page& page, const RunResult& r) {
                  {printable(h.from) + " → " + printable(h.to)},
                  {std::to_string(h.client)},
                  {std::to_string(h.server)},
-                 {std::to_string(h.app)},
+                 {app_cell(h)},
                  {median_and_tail(h.wire_gap)},
-                 {median_and_tail(h.proxy_gap)}});
+                 {median_and_tail(h.proxy_gap)},
+                 {median_and_tail(h.own_time)}});
     }
+    if (const std::string line = slowest_hop(s); !line.empty()) slowest.push_back(line);
   }
   if (table.empty()) return;
   page.heading("Spans per hop");
   page.table(table);
+  for (const std::string& line : slowest) page.line("  " + line);
 }
 
 void sums(Page& page, const RunResult& r) {
