@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "app/output.h"
+#include "app/record_rows.h"
 #include "app/stored_run.h"
 #include "app/verbs.h"
 
@@ -60,6 +61,8 @@ void run_check(const CheckOptions& options, Context& context) {
     return;
   }
   context.exit_code = result->exit_code;
+  const bool all = options.judge.without_rules.empty();
+  record_rows(*result, run::ProofSource::kCheck, all ? run::RuleSelection::kAll : run::RuleSelection::kSome);
 }
 
 }  // namespace

@@ -16,6 +16,7 @@
 
 #include "app/mesh_environment.h"
 #include "app/output.h"
+#include "app/record_rows.h"
 #include "app/run_request.h"
 #include "app/session.h"
 #include "app/verbs.h"
@@ -160,6 +161,10 @@ int finish_run(Ran ran, const RunVerb& verb, const store::RunDirectory& director
   if (ran.result) {
     ran.result->phases = log.steps();
     code = ran.result->exit_code;
+    if (!timed_out && context.stop_signal() == 0) {
+      const bool all = verb.options.without_rules.empty();
+      record_rows(*ran.result, run::ProofSource::kRun, all ? run::RuleSelection::kAll : run::RuleSelection::kSome);
+    }
     if (auto written = write_reports(directory, *ran.result); !written) code = report_error(written.error());
     if (auto emitted = emit(verb.output, *ran.result, directory.path()); !emitted) code = report_error(emitted.error());
     std::fputs(report::phase_timeline(*ran.result, {}).c_str(), stderr);

@@ -212,6 +212,12 @@ Loaded<std::vector<MeshProfile>> load_profiles(const SearchPath& search) {
   return profiles;
 }
 
+Loaded<ConformanceRows> load_rows(const SearchPath& search) {
+  const std::string path = (fs::path(search.share) / "fixtures/rows.yaml").string();
+  const auto text = read_file(path);
+  return text ? parse_rows(*text, path) : Loaded<ConformanceRows>(tl::unexpected(text.error()));
+}
+
 std::string kind_of_file(const std::string& path) {
   const auto text = read_file(path);
   if (!text) return "";

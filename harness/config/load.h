@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "model/mesh_profile.h"
+#include "model/proof.h"
 #include "model/scenario.h"
 #include "model/topology.h"
 
@@ -35,6 +36,7 @@ Loaded<MeshProfile> parse_profile(const std::string& text, const std::string& fi
 // topology is left unresolved (topology_ref only).
 Loaded<Scenario> parse_scenario(const std::string& text, const std::string& file);
 Loaded<Suite> parse_suite(const std::string& text, const std::string& file);
+Loaded<ConformanceRows> parse_rows(const std::string& text, const std::string& file);
 
 // Files; references are resolved (relative to the referring file, then by name).
 Loaded<Topology> load_topology(const std::string& ref, const std::string& from_file, const SearchPath& search);
@@ -42,6 +44,8 @@ Loaded<Scenario> load_scenario(const std::string& path, const SearchPath& search
 Loaded<Suite> load_suite(const std::string& path, const SearchPath& search);
 // All fixtures/profiles/*.yaml, sorted by name.
 Loaded<std::vector<MeshProfile>> load_profiles(const SearchPath& search);
+// fixtures/rows.yaml.
+Loaded<ConformanceRows> load_rows(const SearchPath& search);
 // "Scenario", "Suite" … of the first document; "" when it cannot be told.
 std::string kind_of_file(const std::string& path);
 // The resolved scenario as YAML that load_scenario reads back to an equal value but for `file` (run directory's

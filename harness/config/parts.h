@@ -20,6 +20,8 @@ SpanKind read_span_kind(Reader& reader, SpanKind fallback);
 enum class Query { kForbidden, kAllowed };
 void check_path(Reader& reader, const std::string& key, const std::string& path, Query query);
 void check_method(Reader& reader, const std::string& method);
+// "O-60", "M-8a": a letter of O, M, D, F, a dash, digits with at most one letter behind.
+bool is_row_id(const std::string& text);
 void check_label_text(Reader& reader, const std::string& key, const std::string& text);
 
 // A reference to a service, checked once the topology is known.

@@ -232,17 +232,11 @@ void read_rules(Reader& spec, RuleOptions& rules) {
   reader.finish();
 }
 
-// "O-64", "M-8a", "F-1b", "D-20".
 void read_rows(Reader& spec, std::vector<std::string>& rows) {
   rows = spec.texts("rows");
   for (const std::string& row : rows) {
-    if (row.empty()) continue;  // reported as no text
-    std::string number = row.size() > 2 ? row.substr(2) : "";
-    if (!number.empty() && number.back() >= 'a' && number.back() <= 'z') number.pop_back();
-    if (row.size() < 3 || std::string("OMDF").find(row[0]) == std::string::npos || row[1] != '-' ||
-        !all_digits(number)) {
-      spec.problem("rows", fmt::format("\"{}\" is no conformance row: O-, M-, D- or F- and a number", printable(row)));
-    }
+    if (row.empty() || is_row_id(row)) continue;  // an empty one is reported as no text
+    spec.problem("rows", fmt::format("\"{}\" is no conformance row: O-, M-, D- or F- and a number", printable(row)));
   }
 }
 
