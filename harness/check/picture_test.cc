@@ -429,5 +429,50 @@ TEST_F(SynthesizedRows, ABookinfoTraceLessAHopMoreOrAnotherCountIsFound) {
   EXPECT_FALSE(findings().empty());
 }
 
+// --- Ports
+
+class PortRows : public SynthesizedRows {
+ protected:
+  size_t mesh_spans_towards(const std::string& host_part) const {
+    return static_cast<size_t>(std::count_if(tree_.spans.begin(), tree_.spans.end(), [&](const ExpectedSpan& span) {
+      return span.role != ProxyRole::kNone && span.name.rfind(host_part + ".", 0) == 0;
+    }));
+  }
+  // What the judge says of these spans when the port of `service` is claimed to be another one.
+  Found claimed_as(const std::string& service, const std::string& port_name) {
+    Scenario& claim = input_.scenario;
+    const Topology sound = claim.topology;
+    ServicePort& port = claim.topology.services[static_cast<size_t>(claim.topology.find(service))].ports[0];
+    port.name = port_name;
+    port.app_protocol.clear();
+    const Found out = findings();
+    claim.topology = sound;
+    return out;
+  }
+};
+
+TEST_F(PortRows, HttpPortsByNameOrProtocolAndSniffedOnesLeaveSpansTcpOnesNone) {
+  proof::claim({"O-80", "O-81", "O-82", "O-83", "D-18"}, Polarity::kPositive, ProofKind::kSimulated);
+  use("scenarios/extended/ports-names.yaml");
+  for (const char* service : {"plain", "prefixed", "declared", "unnamed", "unknown"})
+    EXPECT_EQ(mesh_spans_towards(service), 2u) << service;
+  EXPECT_EQ(mesh_spans_towards("raw"), 0u);
+  EXPECT_TRUE(std::any_of(spans_.begin(), spans_.end(), [](const Span& span) { return span.name == "GET /raw"; }));
+  EXPECT_EQ(findings(), Found{});
+}
+
+TEST_F(PortRows, SpansOfAPortThatIsClaimedToBeTcpAreTooMany) {
+  proof::claim({"O-80", "O-81", "O-82", "D-18"}, Polarity::kNegative, ProofKind::kSimulated);
+  use("scenarios/extended/ports-names.yaml");
+  for (const char* service : {"plain", "prefixed", "declared", "unknown"})
+    EXPECT_TRUE(only(claimed_as(service, "tcp-other"), "HOP0302", service));
+}
+
+TEST_F(PortRows, ATcpPortThatIsClaimedToBeHttpLacksItsSpans) {
+  proof::claim({"O-83"}, Polarity::kNegative, ProofKind::kSimulated);
+  use("scenarios/extended/ports-names.yaml");
+  EXPECT_TRUE(only(claimed_as("raw", "http-raw"), "HOP0301", "raw"));
+}
+
 }  // namespace
 }  // namespace hopcheck::check

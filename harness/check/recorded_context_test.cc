@@ -377,6 +377,34 @@ TEST_F(SamplingRows, AnotherShareAndHalfTracesAreFound) {
   EXPECT_EQ(found[0].substr(0, 5), "HOP03");
 }
 
+TEST_F(SamplingRows, AChangeThatTookNoEffectIsFound) {
+  proof::claim({"M-24"}, Polarity::kNegative, ProofKind::kCapture, kIstio130);
+  open(kPlain);  // all of 21 are there
+  scenario_.environment.sampling = 50;
+  EXPECT_EQ(findings(), Found{"HOP0106 "});
+}
+
+// What a tail sampler does: whole traces, here every second one.
+TEST_F(SamplingRows, WholeTracesMayBeKeptOrDropped) {
+  proof::claim({"O-23"}, Polarity::kPositive, ProofKind::kSimulated, kIstio130);
+  open(kSdk);
+  scenario_.environment.sampling = 50;
+  std::set<TraceId> dropped;
+  for (const auto& [trace, spans] : traces()) {
+    if (dropped.size() < 15) dropped.insert(trace);
+  }
+  remove([&](const Span& span) { return dropped.contains(span.trace_id); });
+  EXPECT_EQ(findings(), Found{});
+}
+
+TEST_F(SamplingRows, AppSpansThatLostTheirMeshSpansAreFound) {
+  proof::claim({"O-23"}, Polarity::kNegative, ProofKind::kSimulated, kIstio130);
+  open(kSdk);
+  const TraceId cut = spans_.front().trace_id;
+  remove([&](const Span& span) { return span.trace_id == cut && by_envoy(span); });
+  EXPECT_FALSE(passes());
+}
+
 TEST_F(SamplingRows, ASampledParentIsReportedAtZeroPercent) {
   proof::claim({"D-05"}, Polarity::kPositive, ProofKind::kCapture, kIstio130);
   open(kPrefix + "sampling0-traceparent01");

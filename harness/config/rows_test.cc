@@ -10,6 +10,7 @@
 
 #include "config/load.h"
 #include "report/rows.h"
+#include "testing/claims.h"
 #include "testing/source_tree.h"
 
 namespace hopcheck::config {
@@ -83,6 +84,30 @@ TEST(RowsData, ScenariosClaimRowsThatExistAndHeaderlessOnesWhereTheRowAsksForIt)
     }
   }
   EXPECT_GE(claims, 100u);
+}
+
+std::string with_naming(const std::string& mode) {
+  return "apiVersion: hopcheck.dev/v1alpha1\nkind: Scenario\nmetadata: {name: naming}\nspec:\n"
+         "  topology: checkout\n  entry: gateway\n  environment: {naming: " + mode + "}\n"
+         "  load: {requests: 1, journeys: [{name: a, method: GET, path: /a}]}\n";
+}
+
+TEST(NamingModes, KnownOnesAreTaken) {
+  proof::claim({"M-55"}, Polarity::kPositive, ProofKind::kSource);
+  for (const char* mode : {"APP_LABEL_AND_NAMESPACE", "CANONICAL_NAME_ONLY", "CANONICAL_NAME_AND_NAMESPACE"}) {
+    const auto scenario = parse_scenario(with_naming(mode), "naming.yaml");
+    EXPECT_TRUE(scenario) << to_text(scenario.error());
+  }
+}
+
+TEST(NamingModes, AnUnknownOneIsRefused) {
+  proof::claim({"M-55"}, Polarity::kNegative, ProofKind::kSource);
+  for (const char* mode : {"WORKLOAD_NAME", "app_label_and_namespace", "\"\""}) {
+    const auto scenario = parse_scenario(with_naming(mode), "naming.yaml");
+    ASSERT_FALSE(scenario) << mode;
+    EXPECT_NE(to_text(scenario.error()).find("spec.environment.naming"), std::string::npos)
+        << to_text(scenario.error());
+  }
 }
 
 }  // namespace
