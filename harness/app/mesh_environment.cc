@@ -101,8 +101,16 @@ Result<ProviderChoice> choose_provider(const RunOptions& options, Context& conte
   return ProviderChoice{"local", *obstacle};
 }
 
-std::vector<std::string> capabilities_of(const std::string& provider) {
-  return provider == "local" ? mesh::local_capabilities() : mesh::kind_capabilities();
+Result<std::vector<std::string>> capabilities_of(const std::string& provider, const RunOptions& options,
+                                                 Context& context) {
+  if (provider == "local") return mesh::local_capabilities();
+  const auto kind = kind_options(options, context);
+  if (!kind) return tl::unexpected(kind.error());
+  auto more = mesh::role_capabilities(*kind);
+  if (!more) return more;
+  std::vector<std::string> out = mesh::kind_capabilities();
+  out.insert(out.end(), more->begin(), more->end());
+  return out;
 }
 
 Result<void> preflight(const std::string& provider, const RunOptions& options, Context& context) {

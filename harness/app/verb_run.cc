@@ -203,7 +203,9 @@ Result<int> run_verb(const RunVerb& verb, Context& context) {
   }
   const auto choice = choose_provider(verb.options, context);
   if (!choice) return tl::unexpected(choice.error());
-  const auto request = resolve_run(verb.options, search, capabilities_of(choice->name));
+  const auto capabilities = capabilities_of(choice->name, verb.options, context);
+  if (!capabilities) return tl::unexpected(capabilities.error());
+  const auto request = resolve_run(verb.options, search, *capabilities);
   if (!request) return tl::unexpected(request.error());
   if (verb.options.dry_run) {
     if (verb.output.output == "json") {

@@ -5,17 +5,20 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <cstdlib>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <system_error>
 #include <thread>
 
 #include "base/clock.h"
+#include "demo/redis_client.h"
 #include "demo/trace_context.h"
 
 namespace hopcheck::demo {
 namespace {
 
+constexpr std::string_view kRedisSpan = "SET GET";  // client_span_name of a call to a Redis port
 constexpr uint32_t kSampledFlag = 0x001;
 constexpr uint32_t kHasIsRemoteFlag = 0x100;  // trace.proto: the next bit is meaningful
 constexpr uint32_t kIsRemoteFlag = 0x200;     // the parent is in another process
@@ -42,6 +45,7 @@ CallProtocol protocol_of(plan::PortProtocol port) {
     case plan::PortProtocol::kGrpc: return CallProtocol::kGrpc;
     case plan::PortProtocol::kHttp:
     case plan::PortProtocol::kTcp:
+    case plan::PortProtocol::kRedis:  // call() has taken it before
     case plan::PortProtocol::kSniffed: break;
   }
   return CallProtocol::kHttp1;
@@ -187,7 +191,8 @@ class Run {
         client.parent_id = spans_[static_cast<size_t>(call_plan.span)].span_id;
       }
       http.headers = headers_of_call(script_.client_spans ? client.span_id : current_span(call_plan));
-      const HttpAnswer answer = parts_.client.perform(http, stop_);
+      const bool redis = call_plan.protocol == plan::PortProtocol::kRedis;
+      const HttpAnswer answer = redis ? store(base, call_plan.port) : parts_.client.perform(http, stop_);
       ++parts_.counters.calls;
       if (answer.status == 0 || answer.status >= 500) ++parts_.counters.call_failures;
       if (script_.client_spans) outcome.client_spans.push_back(finish_client_span(std::move(client), http, answer));
@@ -196,18 +201,35 @@ class Run {
     return outcome;
   }
 
+  // What a service does with a Redis server for a request: it writes a value of its own and reads it back.
+  HttpAnswer store(const std::string& base, uint16_t port) const {
+    RedisCall redis;
+    const size_t scheme = base.find("://");
+    redis.host = base.substr(scheme == std::string::npos ? 0 : scheme + 3);
+    const size_t colon = redis.host.rfind(':');
+    redis.port = colon == std::string::npos ? port : static_cast<uint16_t>(std::atoi(redis.host.c_str() + colon + 1));
+    redis.host.resize(std::min(colon, redis.host.size()));
+    redis.key = "hopcheck:" + to_hex(random_id<SpanId>());
+    redis.value = "written by " + options_.service;
+    return redis_set_and_get(redis, parts_.client.route());
+  }
+
   SpanId current_span(const ScriptCall& plan) const {
     return plan.span < 0 ? SpanId{} : spans_[static_cast<size_t>(plan.span)].span_id;
   }
 
   SpanRecord finish_client_span(SpanRecord span, const HttpCall& http, const HttpAnswer& answer) const {
-    span.attributes = {{"http.request.method", http.method}, {"url.full", http.url}};
+    if (span.name == kRedisSpan) {
+      span.attributes = {{"db.system", std::string("redis")}};
+    } else {
+      span.attributes = {{"http.request.method", http.method}, {"url.full", http.url}};
+    }
     if (answer.grpc_status >= 0) {
       span.attributes.emplace_back("rpc.system", std::string("grpc"));
       span.attributes.emplace_back("rpc.grpc.status_code", int64_t{answer.grpc_status});
-    } else if (answer.status > 0) {
+    } else if (answer.status > 0 && span.name != kRedisSpan) {
       span.attributes.emplace_back("http.response.status_code", int64_t{answer.status});
-    } else {
+    } else if (answer.status == 0) {
       span.status_message = answer.error;
     }
     if (answer.status == 0 || answer.status >= 400) span.status = StatusCode::kError;

@@ -50,6 +50,7 @@ class HttpClient {
   // Blocks. The answer's body is read and thrown away (at most 8 MiB, more is an error). A requested stop ends the
   // exchange at once. An idle connection found dead is replaced silently, as long as nothing of an answer came.
   HttpAnswer perform(const HttpCall& call, const std::stop_token& stop);
+  const HttpRoute& route() const { return route_; }
 
  private:
   class Pool;

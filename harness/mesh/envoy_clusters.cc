@@ -45,7 +45,8 @@ void speak(Json& cluster, plan::PortProtocol protocol) {
   Json options;
   switch (protocol) {
     case plan::PortProtocol::kHttp:
-    case plan::PortProtocol::kTcp: return;
+    case plan::PortProtocol::kTcp:
+    case plan::PortProtocol::kRedis: return;
     case plan::PortProtocol::kHttp2:
     case plan::PortProtocol::kGrpc:
       options = {{"explicit_http_config", {{"http2_protocol_options", Json::object()}}}};

@@ -89,7 +89,7 @@ void add_virtual_hosts(const EnvoyRequest& request, const Service& service, Json
   }
   const std::string host = fqdn(service);
   for (const ServicePort& port : service.ports) {
-    if (plan::port_protocol(port) == plan::PortProtocol::kTcp) continue;
+    if (!plan::yields_spans(plan::port_protocol(port))) continue;
     out.push_back(virtual_host(fmt::format("{}:{}", host, port.port),
                                host_names(service, port, port.port == default_port),
                                outbound_route(request, host, port.port)));
@@ -229,7 +229,7 @@ Json inbound_listener(const LocalWorkload& w, const ServicePort& port, const Jso
   const std::string name = inbound_cluster(port.target_port);
   const std::string listener_name = fmt::format("inbound_{}", port.target_port);
   const plan::PortProtocol protocol = plan::port_protocol(port);
-  if (protocol == plan::PortProtocol::kTcp) {
+  if (!plan::yields_spans(protocol)) {
     return listener(Side::kInbound, listener_name, {w.ip, port.target_port}, tcp_proxy(name));
   }
   Json route{{"name", "default"},
@@ -257,7 +257,7 @@ Json raw_outbound_listener(const EnvoyRequest& request, const LocalWorkload& w, 
   const std::string name = outbound_cluster(host, port.port);
   const Endpoint at{w.ip, raw_outbound_port(request.mesh.instances[w.instance].topology, service.name, port.port)};
   const std::string listener_name = fmt::format("outbound_{}_{}", service.name, port.port);
-  if (plan::port_protocol(port) == plan::PortProtocol::kTcp) {
+  if (!plan::yields_spans(plan::port_protocol(port))) {
     return listener(Side::kOutbound, listener_name, at, tcp_proxy(name));
   }
   Json hosts = Json::array({virtual_host(fmt::format("{}:{}", host, port.port), host_names(service, port, true),

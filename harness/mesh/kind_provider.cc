@@ -135,6 +135,16 @@ std::vector<std::string> kind_capabilities() {
           "tcp", "h2-app"};
 }
 
+Result<std::vector<std::string>> role_capabilities(const KindOptions& options) {
+  const Result<Images> images = load_images(default_images(options), options.images_file, options.image_overrides);
+  if (!images) return tl::unexpected<Error>(images.error());
+  std::vector<std::string> out;
+  for (const char* role : {"redis"}) {
+    if (images->roles.count(role) > 0) out.emplace_back(role);
+  }
+  return out;
+}
+
 Result<void> KindProvider::prepare(const std::atomic<bool>& stop) {
   Result<Images> images = load_images(default_images(options_), options_.images_file, options_.image_overrides);
   if (!images) return tl::unexpected<Error>(images.error());

@@ -47,6 +47,8 @@ struct KindOptions {
 Result<void> preflight(const KindOptions& options, const std::atomic<bool>& stop);
 // What this provider can do (docs/reference/providers.md), known before anything is made.
 std::vector<std::string> kind_capabilities();
+// Those that an image of some role gives, when the images file or --image names one.
+Result<std::vector<std::string>> role_capabilities(const KindOptions& options);
 
 // Why this machine cannot run it, one clause, "" = it can; tools, engine and images are looked at, nothing is pulled or
 // made. Takes 5 s at most. kUsage for options that are wrong on any machine.

@@ -246,7 +246,7 @@ uint16_t raw_outbound_port(const Topology& topology, const std::string& service,
   for (const Service& each : topology.services) {
     for (const ServicePort& candidate : each.ports) {
       const plan::PortProtocol protocol = plan::port_protocol(candidate);
-      if (protocol != plan::PortProtocol::kTcp && protocol != plan::PortProtocol::kSniffed) continue;
+      if (plan::yields_spans(protocol) && protocol != plan::PortProtocol::kSniffed) continue;
       if (each.name == service && candidate.port == port) return next;
       ++next;
     }

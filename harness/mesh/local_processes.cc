@@ -1,8 +1,10 @@
 #include "mesh/local_processes.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <condition_variable>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <functional>
@@ -30,6 +33,7 @@ constexpr int64_t kGraceMs = 2'000;
 constexpr int64_t kProofMs = 2'000;  // SIGKILL takes effect at once, except in a disk wait
 constexpr int kTickMs = 10;
 constexpr int kReadyTickMs = 20;
+const std::string kTcpScheme = "tcp://";
 
 int64_t now_ms() { return system_clock().monotonic_nanos() / 1'000'000; }
 
@@ -211,6 +215,21 @@ Result<pid_t> LocalProcesses::start(const ChildSpec& spec) {
   return started.pid;
 }
 
+// "IP:PORT" on loopback, where connecting waits for nobody.
+static bool accepts_connections(const std::string& address) {
+  const size_t colon = address.rfind(':');
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  if (colon == std::string::npos) return false;
+  to.sin_port = htons(static_cast<uint16_t>(std::atoi(address.c_str() + colon + 1)));
+  if (::inet_pton(AF_INET, address.substr(0, colon).c_str(), &to.sin_addr) != 1) return false;
+  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (socket < 0) return false;
+  const bool accepted = ::connect(socket, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0;
+  ::close(socket);
+  return accepted;
+}
+
 Result<void> LocalProcesses::wait_ready(const std::vector<ReadyCheck>& checks, int64_t timeout_ms,
                                         const std::atomic<bool>& stop) {
   const int64_t deadline = now_ms() + timeout_ms;
@@ -225,6 +244,12 @@ Result<void> LocalProcesses::wait_ready(const std::vector<ReadyCheck>& checks, i
         if (!crash) continue;
         return fail(ErrorKind::kEnvironment, check.name + " ended instead of becoming ready", to_text(*crash),
                     "read the log: " + crash->log_path);
+      }
+      if (check.url.starts_with(kTcpScheme)) {
+        if (accepts_connections(check.url.substr(kTcpScheme.size()))) continue;
+        last_answer = "no connection";
+        still.push_back(check);
+        continue;
       }
       HttpRequest request;
       request.url = check.url;

@@ -43,7 +43,7 @@ std::string to_text(const Crash& crash);
 
 struct ReadyCheck {
   std::string name;  // of the child
-  std::string url;   // ready when a GET answers 200
+  std::string url;   // http: ready when a GET answers 200; tcp://IP:PORT: when a connection is accepted
 };
 
 class LocalProcesses {

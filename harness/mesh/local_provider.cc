@@ -28,7 +28,10 @@ tl::unexpected<Error> no_agents() {
 }  // namespace
 
 std::vector<std::string> local_capabilities() {
-  return {"gateway", "injection", "naming-restart", "grpc-export", "http-export", "proxy-admin", "tcp", "h2-app"};
+  std::vector<std::string> out{"gateway",     "injection", "naming-restart", "grpc-export", "http-export",
+                               "proxy-admin", "tcp",       "h2-app"};
+  if (!find_tool("redis-server").empty()) out.emplace_back("redis");
+  return out;
 }
 
 LocalProvider::LocalProvider(LocalOptions options) : options_(std::move(options)), id_(random_hex(4)) {
@@ -107,6 +110,8 @@ Result<void> LocalProvider::set_fault(const run::TopologyInstance& instance, con
   for (size_t i = 0; i < mesh_.instances.size(); ++i) {
     if (mesh_.instances[i].topology.ns != instance.topology.ns) continue;
     const auto behind = workloads_behind(mesh_, i, fault.at);
+    if (!behind.empty() && played_by_redis(*behind[0]))
+      return fail(ErrorKind::kUsage, "service " + fault.at + " is a Redis server", "it has no switches to set");
     for (const LocalWorkload* workload : behind) {
       HttpRequest call{body->empty() ? "DELETE" : "PUT", control_url(*workload, "/switches"), *body, {}};
       call.headers = {{"Content-Type", "application/json"}};

@@ -75,6 +75,7 @@ class LocalProvider final : public run::Provider {
   Result<void> start_apps(Stop stop);
   Result<void> start_proxies(Stop stop);
   Result<void> change_listeners(const run::EnvironmentState& state, Stop stop);
+  ChildSpec redis_of(const LocalWorkload& workload) const;
   ChildSpec demo_of(const LocalWorkload& workload) const;
   std::vector<const LocalWorkload*> proxied() const;  // the gateway first
   Result<EnvoyFiles> files_of(const run::EnvironmentState& state, const LocalWorkload& workload) const;

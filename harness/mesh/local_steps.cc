@@ -186,11 +186,23 @@ ChildSpec LocalProvider::demo_of(const LocalWorkload& workload) const {
   return spec;
 }
 
+// A Redis server that keeps nothing, at the app's address.
+ChildSpec LocalProvider::redis_of(const LocalWorkload& workload) const {
+  ChildSpec spec;
+  spec.name = workload.pod;
+  spec.argv = {"redis-server", "--bind", workload.app_ip, "--port", std::to_string(app_port(workload))};
+  for (const char* each : {"--save", "", "--appendonly", "no", "--daemonize", "no", "--protected-mode", "no", "--dir"})
+    spec.argv.emplace_back(each);
+  spec.argv.push_back(dir_);
+  spec.log_path = fmt::format("{}/{}.{}.log", options_.log_dir, workload.pod, workload.service.ns);
+  return spec;
+}
+
 Result<void> LocalProvider::start_apps(Stop stop) {
   for (const LocalWorkload& workload : mesh_.workloads) {
     if (workload.load_client) continue;
     if (stop.load()) return fail(ErrorKind::kInterrupted, "interrupted");
-    const Result<pid_t> started = processes_->start(demo_of(workload));
+    const Result<pid_t> started = processes_->start(played_by_redis(workload) ? redis_of(workload) : demo_of(workload));
     if (!started) return tl::unexpected<Error>(started.error());
   }
   return {};
@@ -213,7 +225,9 @@ Result<void> LocalProvider::start_proxies(Stop stop) {
     checks.push_back({spec.name, "http://" + envoy_admin_address(*workload) + "/ready"});
   }
   for (const LocalWorkload& workload : mesh_.workloads) {
-    if (!workload.load_client) checks.push_back({workload.pod, control_url(workload, "/healthz")});
+    if (workload.load_client) continue;
+    if (played_by_redis(workload)) checks.push_back({workload.pod, tcp_url(workload)});
+    else checks.push_back({workload.pod, control_url(workload, "/healthz")});
   }
   const Result<void> ready = processes_->wait_ready(checks, scaled_ms(kReadyMs), stop);
   if (!ready) return ready;

@@ -326,7 +326,7 @@ Result<void> check_entry(const Scenario& scenario) {
   const Service& entry =
       scenario.topology.services[static_cast<size_t>(scenario.topology.find(scenario.topology.entry))];
   const PortProtocol protocol = protocol_of(entry, entry.ports.empty() ? 8080 : entry.ports[0].port);
-  if (protocol != PortProtocol::kTcp && protocol != PortProtocol::kGrpc) return {};
+  if (yields_spans(protocol) && protocol != PortProtocol::kGrpc) return {};
   return fail(ErrorKind::kUsage,
               fmt::format("topology {}: the first port of entry {} carries {}", scenario.topology.name, entry.name,
                           to_string(protocol)),

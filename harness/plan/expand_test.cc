@@ -111,6 +111,12 @@ TEST_F(ExpandTest, PortsDecideWhichHopsLeaveMeshSpans) {
   EXPECT_EQ(spans[static_cast<size_t>(plain->parent)].role, ProxyRole::kInbound);
 }
 
+// Row O-84: gateway 2, cart's inbound 1, two for the HTTP hop; the CLIENT span around the Redis call is the app's.
+TEST_F(ExpandTest, RedisHopsLeaveAppSpansOnly) {
+  EXPECT_EQ(counts(scenario("scenarios/extended/ports-redis.yaml"), "istio-1.30"), (Counts{{5, 5 + 5}}));
+  EXPECT_EQ(counts(scenario("scenarios/canary/redis-port-expected-http.yaml"), "istio-1.30"), (Counts{{7, 7 + 5}}));
+}
+
 TEST_F(ExpandTest, GrpcHopsHaveTheirRequestLineAndTags) {
   Scenario s = scenario("scenarios/core/checkout-gateway.yaml");
   Service& payments = s.topology.services[static_cast<size_t>(s.topology.find("payments"))];

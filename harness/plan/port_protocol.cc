@@ -26,7 +26,7 @@ constexpr std::array<Word, 11> kWords{{{"http", PortProtocol::kHttp},
                                        {"https", PortProtocol::kTcp},
                                        {"tls", PortProtocol::kTcp},
                                        {"mongo", PortProtocol::kTcp},
-                                       {"redis", PortProtocol::kTcp},
+                                       {"redis", PortProtocol::kRedis},
                                        {"mysql", PortProtocol::kTcp},
                                        {"udp", PortProtocol::kTcp}}};
 // Where sniffing would break what is usually there: servers that speak first.
@@ -56,6 +56,7 @@ const char* to_string(PortProtocol protocol) {
     case PortProtocol::kHttp2: return "http2";
     case PortProtocol::kGrpc: return "grpc";
     case PortProtocol::kTcp: return "tcp";
+    case PortProtocol::kRedis: return "redis";
     case PortProtocol::kSniffed: return "sniffed";
   }
   return "?";
@@ -70,7 +71,9 @@ PortProtocol port_protocol(const ServicePort& port) {
   return server_first ? PortProtocol::kTcp : PortProtocol::kSniffed;
 }
 
-bool yields_spans(PortProtocol protocol) { return protocol != PortProtocol::kTcp; }
+bool yields_spans(PortProtocol protocol) {
+  return protocol != PortProtocol::kTcp && protocol != PortProtocol::kRedis;
+}
 
 PortProtocol protocol_of(const Service& service, uint16_t port) {
   for (const ServicePort& item : service.ports) {
@@ -80,6 +83,7 @@ PortProtocol protocol_of(const Service& service, uint16_t port) {
 }
 
 std::string client_span_name(PortProtocol protocol, const RequestLine& line) {
+  if (protocol == PortProtocol::kRedis) return "SET GET";
   return protocol == PortProtocol::kGrpc ? line.path.substr(1) : line.method;
 }
 

@@ -17,7 +17,8 @@ enum class PortProtocol : uint8_t {
   kHttp,     // http, http_proxy, kubernetes.io/ws: HTTP/1.1, spans
   kHttp2,    // http2, grpc-web, kubernetes.io/h2c: HTTP/2 on both sides of a hop, spans
   kGrpc,     // grpc: HTTP/2 with gRPC in it, spans with grpc.* attributes
-  kTcp,      // tcp, tls, https, mongo, redis, mysql, udp, kubernetes.io/wss: no HTTP filter, no spans
+  kTcp,      // tcp, tls, https, mongo, mysql, udp, kubernetes.io/wss: no HTTP filter, no spans
+  kRedis,    // redis: the same to a proxy; our callers speak Redis there
   kSniffed,  // all else: what is on the wire decides; our callers send HTTP/1.1, so spans
 };
 const char* to_string(PortProtocol protocol);  // "http" …
@@ -34,7 +35,8 @@ inline constexpr const char* kGrpcPath = "/hopcheck.demo.Service/Call";
 struct RequestLine {
   std::string method, path;
 };
-// Name of an SDK's CLIENT span around the call: the method, or package.Service/Method of a gRPC call.
+// Name of an SDK's CLIENT span around the call: the method, package.Service/Method of a gRPC call, "SET GET" of a Redis
+// one.
 std::string client_span_name(PortProtocol protocol, const RequestLine& line);
 RequestLine request_line(PortProtocol protocol, const RequestLine& call, const RequestLine& incoming);
 

@@ -29,7 +29,8 @@ TEST(PortProtocol, AsIstioReadsIt) {
       {"tcp-raw", "", 8080, P::kTcp},
       {"https", "", 8443, P::kTcp},
       {"tls-x", "", 8443, P::kTcp},
-      {"redis", "", 6379, P::kTcp},
+      {"redis", "", 6379, P::kRedis},
+      {"redis-cache", "", 1, P::kRedis},
       {"mongo", "", 1, P::kTcp},
       {"mysql-db", "", 1, P::kTcp},
       // Unknown words and none at all are sniffed, but for ports where the server speaks first.
@@ -69,6 +70,7 @@ TEST(PortProtocol, OfAServicesPort) {
   EXPECT_EQ(protocol_of(service, 1), PortProtocol::kTcp);
   EXPECT_EQ(protocol_of(service, 2), PortProtocol::kGrpc);
   EXPECT_FALSE(yields_spans(PortProtocol::kTcp));
+  EXPECT_FALSE(yields_spans(PortProtocol::kRedis));
   EXPECT_TRUE(yields_spans(PortProtocol::kSniffed));
 }
 

@@ -73,6 +73,7 @@ const std::map<std::string, Names, std::less<>> kOwners = {
     {"CLI/", {"app", "demo"}},
     {"httplib.h", {"demo"}},
     {"nghttp2/", {"h2"}},
+    {"hiredis/", {"demo"}},
     {"curl/", {"mesh", "app", "demo"}},
     {"boost/", {"load", "sink"}},
     {"yaml-cpp/", {"config", "mesh"}},
