@@ -94,7 +94,7 @@ TEST_F(ExpandTest, PortsDecideWhichHopsLeaveMeshSpans) {
   const Scenario s = scenario("scenarios/extended/ports-names.yaml");
   EXPECT_EQ(counts(s, "istio-1.30"), (Counts{{2 + 1 + 2 * 6, 15 + 8}}));
   EXPECT_EQ(counts(scenario("scenarios/canary/tcp-port-expected-http.yaml"), "istio-1.30")[0].first, 17u);
-  EXPECT_EQ(counts(scenario("scenarios/canary/http-port-expected-tcp.yaml"), "istio-1.30")[0].first, 11u);
+  EXPECT_EQ(counts(scenario("scenarios/canary/http-port-expected-tcp.yaml"), "istio-1.30")[0].first, 7u);
   ProfileBinding binding;
   binding.fallback = &named("istio-1.30");
   const auto expansion = expand(s, binding);
