@@ -101,16 +101,22 @@ Result<ProviderChoice> choose_provider(const RunOptions& options, Context& conte
   return ProviderChoice{"local", *obstacle};
 }
 
-Result<std::vector<std::string>> capabilities_of(const std::string& provider, const RunOptions& options,
-                                                 Context& context) {
-  if (provider == "local") return mesh::local_capabilities();
+Result<ProviderFacts> facts_of(const std::string& provider, const RunOptions& options, Context& context) {
+  if (provider == "local") {
+    Result<std::string> istio = options.istio;
+    if (options.istio.empty()) istio = mesh::default_istio_of_parts(context.share);
+    if (!istio) return tl::unexpected(istio.error());
+    return ProviderFacts{mesh::local_capabilities(), std::move(*istio)};
+  }
   const auto kind = kind_options(options, context);
   if (!kind) return tl::unexpected(kind.error());
-  auto more = mesh::role_capabilities(*kind);
-  if (!more) return more;
-  std::vector<std::string> out = mesh::kind_capabilities();
-  out.insert(out.end(), more->begin(), more->end());
-  return out;
+  auto istio = mesh::istio_version_of(*kind);
+  if (!istio) return tl::unexpected(istio.error());
+  ProviderFacts facts{mesh::kind_capabilities(), std::move(*istio)};
+  const auto more = mesh::role_capabilities(*kind);
+  if (!more) return tl::unexpected(more.error());
+  facts.capabilities.insert(facts.capabilities.end(), more->begin(), more->end());
+  return facts;
 }
 
 Result<void> preflight(const std::string& provider, const RunOptions& options, Context& context) {

@@ -32,9 +32,9 @@ struct RunPlace {
 // means kind.
 Result<ProviderChoice> choose_provider(const RunOptions& options, Context& context);
 
-// Of the provider as this machine and the images of --images have it. kUsage: an images file that is none.
-Result<std::vector<std::string>> capabilities_of(const std::string& provider, const RunOptions& options,
-                                                 Context& context);
+// What the provider can do, as this machine and the images of --images have it, and which Istio a run with these
+// options has. Nothing is started. kUsage: an images file that is none.
+Result<ProviderFacts> facts_of(const std::string& provider, const RunOptions& options, Context& context);
 // Whatever can be known before anything is made: tools, Docker, images, port.
 Result<void> preflight(const std::string& provider, const RunOptions& options, Context& context);
 // With options.env the standing environment of that id (never released by us), else a new one. Nothing is made yet.

@@ -9,13 +9,11 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
-#include "plan/expand.h"
+#include "base/text.h"
+#include "plan/binding.h"
 
 namespace hopcheck::app {
 namespace {
-
-// What a dry run shows without --istio: the version that kind/local-parts.yaml and kind/images.yaml default to.
-constexpr const char* kDefaultIstio = "1.30";
 
 uint64_t random_seed() {
   uint64_t seed = 0;
@@ -42,11 +40,15 @@ Result<void> load_paths(const RunOptions& options, const config::SearchPath& sea
   return {};
 }
 
-std::string missing_capability(const Scenario& scenario, const std::vector<std::string>& capabilities) {
+// Why this provider cannot run the scenario; "" = it can.
+std::string why_not(const Scenario& scenario, const ProviderFacts& provider) {
+  const auto& has = provider.capabilities;
   for (const std::string& needed : scenario.requires_capabilities) {
-    if (std::find(capabilities.begin(), capabilities.end(), needed) == capabilities.end()) return needed;
+    if (std::find(has.begin(), has.end(), needed) == has.end()) return "needs capability " + needed;
   }
-  return "";
+  const std::string& istio = scenario.environment.istio;
+  if (istio.empty() || starts_with_dotted(provider.istio, istio)) return "";
+  return "needs Istio " + istio + ", this run has " + provider.istio;
 }
 
 std::string why_skipped(const RunRequest& request) {
@@ -82,7 +84,7 @@ void print_tree(const ExpectedTree& tree, std::string& out) {
 }  // namespace
 
 Result<RunRequest> resolve_run(const RunOptions& options, const config::SearchPath& search,
-                               const std::vector<std::string>& capabilities) {
+                               const ProviderFacts& provider) {
   RunRequest request;
   request.seed = options.seed.value_or(random_seed());
   if (auto loaded = load_paths(options, search, request.suite); !loaded) return tl::unexpected(loaded.error());
@@ -95,9 +97,9 @@ Result<RunRequest> resolve_run(const RunOptions& options, const config::SearchPa
     Scenario& scenario = request.suite.entries[i].scenario;
     if (options.requests) scenario.load.requests = *options.requests;
     if (options.rate) scenario.load.rate = *options.rate;
-    const std::string missing = missing_capability(scenario, capabilities);
-    if (!missing.empty()) {
-      request.skipped.emplace_back(scenario.name, "needs capability " + missing);
+    const std::string reason = why_not(scenario, provider);
+    if (!reason.empty()) {
+      request.skipped.emplace_back(scenario.name, reason);
       continue;
     }
     scenarios.push_back(scenario);
@@ -137,9 +139,7 @@ std::string dry_run_json(const RunRequest& request, const ProviderChoice& choice
   return out.dump(2) + "\n";
 }
 
-Result<std::string> dry_run_text(const RunRequest& request, const std::string& istio_version,
-                                 const ProviderChoice& choice) {
-  const std::string istio = istio_version.empty() ? kDefaultIstio : istio_version;
+Result<std::string> dry_run_text(const RunRequest& request, const std::string& istio, const ProviderChoice& choice) {
   std::string note;
   plan::ProfileBinding binding;
   binding.fallback = plan::choose_profile(request.profiles, istio, note);
@@ -167,7 +167,10 @@ Result<std::string> dry_run_text(const RunRequest& request, const std::string& i
                        item.scenario.name, item.scenario.load.requests, to_string(item.scenario.entry),
                        to_string(item.scenario.load.traceparent), item.group + 1, item.scenario.topology.ns);
     for (const Fault& fault : item.scenario.inject) out += fmt::format("    inject {}\n", run::describe(fault));
-    const auto expansion = plan::expand(item.scenario, binding);
+    plan::ProfileBinding own = binding;
+    if (auto bound = plan::bind_declared(item.scenario, request.profiles, own); !bound)
+      return tl::unexpected(bound.error());
+    const auto expansion = plan::expand(item.scenario, own);
     if (!expansion) return tl::unexpected(expansion.error());
     for (const ExpectedTree& tree : expansion->trees) {
       out += fmt::format("    {}{}: {} spans\n", tree.journey, tree.variant.empty() ? "" : " (" + tree.variant + ")",

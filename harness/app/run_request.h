@@ -30,9 +30,14 @@ struct RunRequest {
   std::vector<std::pair<std::string, std::string>> skipped;  // scenario, reason
 };
 
-// `capabilities` of the provider: scenarios that need more are skipped by name.
+struct ProviderFacts {
+  std::vector<std::string> capabilities;
+  std::string istio;  // version of this run: as asked for, else the provider's default
+};
+
+// Scenarios that need what the provider lacks, or another Istio, are skipped by name.
 Result<RunRequest> resolve_run(const RunOptions& options, const config::SearchPath& search,
-                               const std::vector<std::string>& capabilities);
+                               const ProviderFacts& provider);
 
 struct ProviderChoice {
   std::string name;  // kind | local
@@ -40,7 +45,7 @@ struct ProviderChoice {
 };
 
 // The plan for people: provider, seed, environments, instances, expected trees, drawn faults.
-Result<std::string> dry_run_text(const RunRequest& request, const std::string& istio_version,
+Result<std::string> dry_run_text(const RunRequest& request, const std::string& istio,
                                  const ProviderChoice& choice);
 // The same for machines, one JSON object: provider {name, why}, seed, drawn, skipped, scenarios with their requests.
 std::string dry_run_json(const RunRequest& request, const ProviderChoice& choice);

@@ -10,11 +10,11 @@ namespace {
 
 const std::string kRoot = HOPCHECK_SOURCE_DIR;
 
-Result<std::string> dry_run(const std::string& istio) {
+Result<std::string> dry_run(const std::string& istio, const std::string& scenario = "core/checkout-gateway") {
   RunOptions options;
-  options.paths = {kRoot + "/scenarios/core/checkout-gateway.yaml"};
+  options.paths = {kRoot + "/scenarios/" + scenario + ".yaml"};
   options.seed = 1;
-  auto request = resolve_run(options, {kRoot}, {"gateway", "injection", "grpc-export"});
+  auto request = resolve_run(options, {kRoot}, {{"gateway", "injection", "grpc-export", "upgrade"}, istio});
   if (!request) return tl::unexpected(request.error());
   return dry_run_text(*request, istio, {"local", ""});
 }
@@ -31,12 +31,25 @@ std::string pin(const std::string& path, const std::string& key) {
   return "";
 }
 
-TEST(DryRun, DefaultProfileIsThatOfThePins) {
+TEST(DryRun, BothProvidersDefaultToTheSameMinor) {
   const std::string istio = pin("kind/local-parts.yaml", "defaultIstio:");
-  const auto text = dry_run("");
+  const auto text = dry_run(istio);
   ASSERT_TRUE(text) << text.error().what;
   EXPECT_NE(text->find("\nprofile istio-" + istio + "\n"), std::string::npos) << *text;
   EXPECT_EQ(pin("kind/images.yaml", "tag:").rfind(istio + ".", 0), 0u) << "kind defaults to the same minor";
+}
+
+// Gateway, frontend and payments at 1.30, checkout at 1.31: each span is of its own proxy's profile, and a run of
+// another Istio says why it leaves the scenario out.
+TEST(DryRun, MixedMesh) {
+  const auto text = dry_run("1.30.3", "extended/mixed-gateway");
+  ASSERT_TRUE(text) << text.error().what;
+  EXPECT_NE(text->find("namespace hop-checkout-checkout-1-31"), std::string::npos) << *text;
+  const auto other = dry_run("1.31.0", "extended/mixed-gateway");
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().kind, ErrorKind::kNothing);
+  EXPECT_NE(other.error().why.find("mixed-gateway needs Istio 1.30, this run has 1.31.0"), std::string::npos)
+      << other.error().why;
 }
 
 TEST(DryRun, ProfileFollowsTheVersion) {

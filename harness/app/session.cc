@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/clock.h"
-#include "plan/expand.h"
+#include "plan/binding.h"
 
 namespace hopcheck::app {
 namespace {
@@ -114,7 +114,7 @@ void Session::expect_spans(size_t scenario) {
   std::string note;
   plan::ProfileBinding binding;
   binding.fallback = plan::choose_profile(*input_.profiles, environment_.istio, note);
-  if (binding.fallback == nullptr) return;
+  if (binding.fallback == nullptr || !plan::bind_declared(item.scenario, *input_.profiles, binding)) return;
   const auto expansion = plan::expand(item.scenario, binding);
   if (!expansion) return;  // the judge reports it
   size_t fewest = SIZE_MAX;

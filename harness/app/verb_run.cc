@@ -203,16 +203,16 @@ Result<int> run_verb(const RunVerb& verb, Context& context) {
   }
   const auto choice = choose_provider(verb.options, context);
   if (!choice) return tl::unexpected(choice.error());
-  const auto capabilities = capabilities_of(choice->name, verb.options, context);
-  if (!capabilities) return tl::unexpected(capabilities.error());
-  const auto request = resolve_run(verb.options, search, *capabilities);
+  const auto facts = facts_of(choice->name, verb.options, context);
+  if (!facts) return tl::unexpected(facts.error());
+  const auto request = resolve_run(verb.options, search, *facts);
   if (!request) return tl::unexpected(request.error());
   if (verb.options.dry_run) {
     if (verb.output.output == "json") {
       std::fputs(dry_run_json(*request, *choice).c_str(), stdout);
       return 0;
     }
-    const auto text = dry_run_text(*request, verb.options.istio, *choice);
+    const auto text = dry_run_text(*request, facts->istio, *choice);
     if (!text) return tl::unexpected(text.error());
     std::fputs(text->c_str(), stdout);
     return 0;

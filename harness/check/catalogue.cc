@@ -22,6 +22,8 @@ const std::vector<RuleInfo>& catalogue() {
        "A span that hopcheck itself posted to the Collector never reached the backend: mend the pipeline first."},
       {"HOP0108", "the number of requests seen differs from the number planned", Verdict::kFail,
        "The capture holds more or fewer requests than the scenario says were sent."},
+      {"HOP0111", "a proxy drops traces that its caller's proxy, of an older version, sampled", Verdict::kFail,
+       "While both versions are in the mesh sample 100 %, or upgrade callers before the services they call."},
       {"HOP0201", "a span's parent was never exported", Verdict::kFail,
        "An exporter dropped the parent, or a component injects the id of a span it does not export."},
       {"HOP0202", "a span hangs under the wrong parent", Verdict::kFail,

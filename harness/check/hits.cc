@@ -55,6 +55,7 @@ int HitList::find(std::string_view code, std::string_view service) const {
 std::vector<Hit> request_hits(const RequestView& view, PatternCache& patterns) {
   HitList list(view);
   add_structure_hits(list);
+  add_sampling_hits(list);
   add_error_hits(list);
   add_header_hits(list);
   add_identity_hits(list, patterns);

@@ -33,6 +33,7 @@ class HitList {
 };
 
 void add_structure_hits(HitList& list);                             // 02, 03, 11, 0601, 0604
+void add_sampling_hits(HitList& list);                              // 0111
 void add_error_hits(HitList& list);                                 // 0506
 void add_header_hits(HitList& list);                                // 0602, 0603
 void add_identity_hits(HitList& list, PatternCache& patterns);      // 04, 05

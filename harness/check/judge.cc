@@ -10,6 +10,7 @@
 #include "check/evidence.h"
 #include "check/exhibit.h"
 #include "check/scenario_judge.h"
+#include "plan/binding.h"
 
 namespace hopcheck::check {
 namespace {
@@ -33,6 +34,7 @@ Result<plan::ProfileBinding> bind_profiles(const JudgeInput& input, const Scenar
                 fmt::format("scenario {}: profile {} does not exist", scenario.name, scenario.profile), "",
                 near ? fmt::format("did you mean {}?", *near) : "");
   }
+  if (auto bound = plan::bind_declared(scenario, profiles, binding); !bound) return tl::unexpected(bound.error());
   std::map<const MeshProfile*, uint64_t> votes;
   for (const Span& span : *input.spans) {
     if (!is_mesh_span(span)) continue;

@@ -105,7 +105,11 @@ double ScenarioJudge::claimed_sampling(const LedgerEntry* entry) const {
   const bool sampled =
       entry != nullptr ? entry->intent.sampled : scenario.load.traceparent == TraceparentMode::kSampled;
   if (ours && !sampled) return 0;
-  if (ours && binding_.fallback->parent_decides_sampling) return 100;
+  // The first proxy decides: what those behind it make of its decision is no matter of rate.
+  const int first = scenario.entry == Entry::kGateway ? kGatewayService
+                    : scenario.entry == Entry::kMesh  ? kClientService
+                                                      : scenario.topology.find(scenario.topology.entry);
+  if (ours && binding_.of(first).parent_decides_sampling) return 100;
   return percent;
 }
 

@@ -142,6 +142,8 @@ std::string environment_text(const SpecEnvironment& e) {
   out += "    withoutSidecar: " + list(e.without_sidecar) + "\n";
   if (!e.mtls_off.empty()) out += "    mtlsOff: " + list(e.mtls_off) + "\n";
   out += fmt::format("    appExportThroughSidecar: {}\n", e.app_export_through_sidecar);
+  if (!e.istio.empty()) out += "    istio: " + quoted(e.istio) + "\n";
+  if (!e.proxy_versions.empty()) out += "    proxyVersions: " + map(e.proxy_versions) + "\n";
   return out;
 }
 

@@ -45,6 +45,24 @@ void use_service(ScenarioDraft& draft, const Node& at, const std::string& where,
   if (!service.empty()) draft.uses.push_back({service, where, at.line, at.column});
 }
 
+// "1.31" or "1.31.0-dev": at least the minor.
+void check_istio_version(Reader& reader, const std::string& key, const std::string& version) {
+  const size_t dot = version.find('.');
+  const bool minor = dot != std::string::npos && all_digits(version.substr(0, dot)) && dot + 1 < version.size() &&
+                     version[dot + 1] >= '0' && version[dot + 1] <= '9';
+  if (!version.empty() && (!minor || version.size() > 32))
+    reader.problem(key, fmt::format("\"{}\" is no Istio version: write 1.31", printable(version)));
+}
+
+void read_proxy_versions(Reader& environment, ScenarioDraft& draft) {
+  draft.scenario.environment.proxy_versions = environment.text_map("proxyVersions");
+  const Node* node = environment.take("proxyVersions");
+  for (const auto& [service, version] : draft.scenario.environment.proxy_versions) {
+    check_istio_version(environment, "proxyVersions", version);
+    use_service(draft, *node, "spec.environment.proxyVersions", service);
+  }
+}
+
 void read_environment(Reader& spec, ScenarioDraft& draft) {
   Reader reader(spec.take("environment"), "spec.environment", spec.problems());
   SpecEnvironment& environment = draft.scenario.environment;
@@ -70,6 +88,9 @@ void read_environment(Reader& spec, ScenarioDraft& draft) {
   for (const Node* item : reader.items("withoutSidecar"))
     use_service(draft, *item, "spec.environment.withoutSidecar", item->text);
   environment.app_export_through_sidecar = reader.boolean("appExportThroughSidecar", false);
+  environment.istio = reader.text("istio", "");
+  check_istio_version(reader, "istio", environment.istio);
+  read_proxy_versions(reader, draft);
   only(reader, "telemetryScope", "mesh");
   only(reader, "mtls", "PERMISSIVE");
   only(reader, "ports", "http");

@@ -16,11 +16,11 @@ namespace hopcheck::mesh {
 
 // Absolute paths of the tools and where their output is kept.
 struct Tools {
-  std::string docker, kind, kubectl, istioctl;
+  std::string docker, kind, kubectl;
   std::string log_dir;  // "" = no logs
   std::string log(const std::string& name) const { return log_dir.empty() ? "" : log_dir + "/" + name + ".log"; }
 };
-// Every tool but istioctl, which depends on the Istio version. Errors name the missing tool.
+// Every tool but istioctl, whose path depends on the Istio version. Errors name the missing tool.
 Result<Tools> find_tools();
 
 struct ClusterSpec {

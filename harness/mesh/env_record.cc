@@ -125,6 +125,7 @@ std::string to_json(const EnvRecord& record) {
            {"gatewaySpawn", record.gateway_spawn},
            {"instances", record.instances},
            {"agents", record.agents},
+           {"revisions", record.revisions},
            {"harnessImage", record.harness_image},
            {"collectorImage", record.collector_image},
            {"images", record.images},
@@ -160,6 +161,7 @@ Result<EnvRecord> env_record_from_json(const std::string& text) {
   if (in.contains("sampling") && in["sampling"].is_number()) record.sampling = in["sampling"].get<double>();
   record.instances = field<std::map<std::string, std::string>>(in, "instances", {});
   record.agents = field<std::vector<std::string>>(in, "agents", {});
+  record.revisions = field<std::vector<std::string>>(in, "revisions", {});
   record.harness_image = field<std::string>(in, "harnessImage", "");
   record.collector_image = field<std::string>(in, "collectorImage", "");
   record.images = field<std::vector<std::string>>(in, "images", {});

@@ -31,6 +31,7 @@ struct EnvRecord {
   std::optional<double> sampling;
   std::map<std::string, std::string> instances;  // namespace → hash of its instance_key()
   std::vector<std::string> agents;               // namespaces with a meshed load agent
+  std::vector<std::string> revisions;            // further control planes, by revision
   std::string harness_image, collector_image;
   std::vector<std::string> images;  // "role: reference@id"
   std::vector<std::string> notes;

@@ -11,10 +11,6 @@ namespace {
 
 std::string default_images(const KindOptions& options) { return options.share + "/kind/images.yaml"; }
 
-Result<IstioVersion> choose_istio(const KindOptions& options, const Images& images, const std::string& wanted) {
-  return select_istio(images, options.istio.empty() ? wanted : options.istio);
-}
-
 std::vector<NeededImage> platform_images(const Images& images, const IstioVersion& istio) {
   return {{"node", images.node, ""},
           {"pilot", pilot_image(istio), ""},
@@ -33,7 +29,7 @@ int64_t scaled_ms(int64_t ms) {
 Result<void> preflight(const KindOptions& options, const std::atomic<bool>& stop) {
   const Result<Images> images = load_images(default_images(options), options.images_file, options.image_overrides);
   if (!images) return tl::unexpected<Error>(images.error());
-  const Result<IstioVersion> istio = choose_istio(options, *images, "");
+  const Result<IstioVersion> istio = select_istio(*images, options.istio);
   if (!istio) return tl::unexpected<Error>(istio.error());
   const Result<Tools> tools = find_tools();
   if (!tools) return tl::unexpected<Error>(tools.error());
@@ -55,7 +51,7 @@ Result<std::string> obstacle_to_kind(const KindOptions& options, const std::atom
   if (!images) return tl::unexpected<Error>(images.error());
   const Result<Tools> tools = find_tools();
   if (!tools) return tools.error().what;
-  const Result<IstioVersion> istio = choose_istio(options, *images, "");
+  const Result<IstioVersion> istio = select_istio(*images, options.istio);
   if (!istio) return istio.error().what;
   const Result<std::string> istioctl = find_istioctl(*istio);
   if (!istioctl) return istioctl.error().what;
@@ -131,8 +127,8 @@ std::unique_ptr<KindProvider> KindProvider::assemble(KindOptions options, Parts 
 std::vector<std::string> KindProvider::capabilities() const { return kind_capabilities(); }
 
 std::vector<std::string> kind_capabilities() {
-  return {"gateway", "injection", "kubernetes", "telemetry-api", "naming-restart", "grpc-export", "http-export",
-          "tcp", "h2-app"};
+  return {"gateway",     "injection",   "kubernetes", "telemetry-api", "naming-restart",
+          "grpc-export", "http-export", "tcp",        "h2-app",        "upgrade"};
 }
 
 Result<std::vector<std::string>> role_capabilities(const KindOptions& options) {
@@ -157,14 +153,14 @@ Result<void> KindProvider::prepare(const std::atomic<bool>& stop) {
 
 // Everything that comes before the first container: names, folder, tokens, reaper.
 Result<void> KindProvider::start(const run::EnvironmentState& state, const std::atomic<bool>& stop) {
-  const Result<IstioVersion> istio = choose_istio(options_, images_, state.istio);
-  if (!istio) return tl::unexpected<Error>(istio.error());
-  istio_ = *istio;
-  const Result<std::string> istioctl = find_istioctl(istio_);
-  if (!istioctl) return tl::unexpected<Error>(istioctl.error());
-  tools_.istioctl = *istioctl;
+  Result<void> done = choose_istio(state);
+  if (!done) return done;
   needed_ = platform_images(images_, istio_);
-  Result<void> done = provide_images(*runner_, tools_, images_.pull_policy, needed_, stop);
+  for (const auto& [revision, version] : further_) {
+    needed_.push_back({"pilot " + version.version, pilot_image(version), ""});
+    needed_.push_back({"proxyv2 " + version.version, proxy_image(version), ""});
+  }
+  done = provide_images(*runner_, tools_, images_.pull_policy, needed_, stop);
   if (done && !opened_) {
     const Result<uint16_t> port = pick_port(options_.gateway_port);
     if (!port) return tl::unexpected<Error>(port.error());
@@ -189,6 +185,7 @@ Result<void> KindProvider::start(const run::EnvironmentState& state, const std::
     record_.run = options_.run;
     record_.istio_version = istio_.version;
     record_.istio_tag = istio_.tag;
+    for (const auto& [revision, version] : further_) record_.revisions.push_back(revision);
     record_.collector_image = images_.collector;
     record_.notes = {
         "Istio: drainDuration 5s (default 45s), proxyStatsMatcher tracing.opentelemetry and listener_manager, NodePort "

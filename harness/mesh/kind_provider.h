@@ -45,6 +45,9 @@ struct KindOptions {
 // Everything that can be known before something is made: tools, Docker, Istio version, images, port. kUsage or
 // kEnvironment.
 Result<void> preflight(const KindOptions& options, const std::atomic<bool>& stop);
+// The Istio version that a run with these options has: of the standing environment `id`, else what `istio` selects in
+// the images file.
+Result<std::string> istio_version_of(const KindOptions& options);
 // What this provider can do (docs/reference/providers.md), known before anything is made.
 std::vector<std::string> kind_capabilities();
 // Those that an image of some role gives, when the images file or --image names one.
@@ -103,6 +106,7 @@ class KindProvider final : public run::Provider {
  private:
   explicit KindProvider(KindOptions options);
   Result<void> prepare(const std::atomic<bool>& stop);  // tools, images
+  Result<void> choose_istio(const run::EnvironmentState& state);       // istio_, further_ (kind_istio.cc)
   Result<void> start(const run::EnvironmentState& state, const std::atomic<bool>& stop);
   Result<void> connect();
   Result<void> create_all(const run::EnvironmentState& state, run::StepLog& log, const std::atomic<bool>& stop);
@@ -113,10 +117,11 @@ class KindProvider final : public run::Provider {
   // Step bodies (kind_steps.cc).
   Result<void> make_cluster(const std::atomic<bool>& stop);
   Result<void> pack_harness(const std::atomic<bool>& stop);
-  Result<void> install_istio(const run::EnvironmentState& state, const std::atomic<bool>& stop);
+  Result<void> install_istio(const run::EnvironmentState& state, const std::string& revision,
+                             const std::atomic<bool>& stop);
   Result<void> render_all(const run::EnvironmentState& state);
   Result<void> wait_crds(const std::atomic<bool>& stop);
-  Result<void> wait_webhook(const std::atomic<bool>& stop);
+  Result<void> wait_webhook(const std::string& revision, const std::atomic<bool>& stop);
   Result<void> wait_routes(const std::vector<std::string>& hosts, const std::atomic<bool>& stop);
   Result<void> wait_sink_path(const std::atomic<bool>& stop);
   Result<void> wait_all(const std::vector<KubeObject>& objects, const std::atomic<bool>& stop);
@@ -147,7 +152,8 @@ class KindProvider final : public run::Provider {
   EnvRecord record_;
   EnvTokens tokens_;
   Images images_;
-  IstioVersion istio_;
+  IstioVersion istio_;                            // of the mesh; istioctl is found
+  std::map<std::string, IstioVersion> further_;  // by revision
   Tools tools_;
   std::unique_ptr<Reaper> reaper_;
   std::unique_ptr<ProcessRunner> runner_;

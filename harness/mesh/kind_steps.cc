@@ -36,18 +36,6 @@ KubeObject istio_namespace(const std::string& env) {
       "{apiVersion: v1, kind: Namespace, metadata: {name: istio-system, labels: {hopcheck.dev/run: \"" + env + "\"}}}"};
 }
 
-bool has_ca_bundle(const std::string& body) {
-  const nlohmann::json config = nlohmann::json::parse(body, nullptr, false);
-  if (!config.is_object() || !config.contains("webhooks") || !config["webhooks"].is_array() ||
-      config["webhooks"].empty())
-    return false;
-  for (const nlohmann::json& hook : config["webhooks"]) {
-    const auto client = hook.find("clientConfig");
-    if (client == hook.end() || client->value("caBundle", "").empty()) return false;
-  }
-  return true;
-}
-
 }  // namespace
 
 Result<void> KindProvider::provide_role_images(const run::EnvironmentState& state, const std::atomic<bool>& stop) {
@@ -131,24 +119,6 @@ Result<void> KindProvider::render_all(const run::EnvironmentState& state) {
   return {};
 }
 
-Result<void> KindProvider::install_istio(const run::EnvironmentState& state, const std::atomic<bool>& stop) {
-  const Result<std::string> text = istio_operator(options_.share, istio_, state);
-  if (!text) return tl::unexpected<Error>(text.error());
-  const std::string file = dir_ + "/istio-operator.yaml";
-  const Result<void> written = write_private(file, *text);
-  if (!written) return written;
-  ProcessSpec spec;
-  spec.argv = {tools_.istioctl, "install", "-y", "--kubeconfig", kubeconfig(), "-f", file};
-  if (!istio_.overlay.empty()) spec.argv.insert(spec.argv.end(), {"-f", istio_.overlay});
-  spec.argv.insert(spec.argv.end(), {"--readiness-timeout", std::to_string(scaled_ms(kIstioMs) / 1000) + "s"});
-  spec.timeout_ms = scaled_ms(kIstioMs);
-  spec.log_path = tools_.log("istioctl");
-  const Result<ProcessResult> done = run_checked(*runner_, spec, stop, "istioctl install",
-                                                 "see the log; hopcheck collects istiod's in the run directory");
-  if (!done) return tl::unexpected<Error>(done.error());
-  return {};
-}
-
 Result<void> KindProvider::wait_crds(const std::atomic<bool>& stop) {
   const auto any = [](const std::string&) { return true; };
   for (const char* path :
@@ -159,14 +129,6 @@ Result<void> KindProvider::wait_crds(const std::atomic<bool>& stop) {
     if (!served) return served;
   }
   return {};
-}
-
-Result<void> KindProvider::wait_webhook(const std::atomic<bool>& stop) {
-  const Result<void> ready = wait_deployments(*client_, {{"istio-system", "istiod"}}, scaled_ms(kIstioMs), stop);
-  if (!ready) return ready;
-  return wait_until(*client_,
-                    "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/istio-sidecar-injector",
-                    has_ca_bundle, scaled_ms(60'000), "waiting for the injection webhook", stop);
 }
 
 Result<void> KindProvider::wait_all(const std::vector<KubeObject>& objects, const std::atomic<bool>& stop) {
@@ -285,7 +247,7 @@ Result<void> KindProvider::create_all(const run::EnvironmentState& state, run::S
     return up ? wait_sink_path(s) : up;
   }, kTool);
   const size_t istio = graph.add(
-      "istioctl install", {base, load}, [&](Stop s) { return install_istio(state, s); }, kTool);
+      "istioctl install", {base, load}, [&](Stop s) { return install_istio(state, "", s); }, kTool);
   const size_t telemetry = graph.add("Telemetry and routes", {base}, [&](Stop s) {
     Result<void> done = wait_crds(s);
     Result<std::vector<KubeObject>> objects = telemetry_manifest(context_, state.transport, state.sampling);
@@ -294,8 +256,22 @@ Result<void> KindProvider::create_all(const run::EnvironmentState& state, run::S
     objects->insert(objects->end(), manifest_.routing.begin(), manifest_.routing.end());
     return kube_apply_all(*client_, *objects, s);
   });
-  const size_t webhook = graph.add("injection webhook", {base}, [&](Stop s) { return wait_webhook(s); }, kTool);
-  const size_t apply = graph.add("demo workloads", {webhook, telemetry, load_own},
+  std::vector<size_t> injectors{
+      graph.add("injection webhook", {base}, [&](Stop s) { return wait_webhook("", s); }, kTool)};
+  size_t before = istio;  // one istioctl at a time
+  for (const auto& [revision, version] : further_) {
+    const std::string name = revision;
+    before = graph.add(
+        "istioctl install, revision " + name, {before},
+        [&, name](Stop s) {
+          const Result<void> installed = install_istio(state, name, s);
+          return installed ? wait_webhook(name, s) : installed;
+        },
+        kTool);
+    injectors.push_back(before);
+  }
+  injectors.insert(injectors.end(), {telemetry, load_own});
+  const size_t apply = graph.add("demo workloads", injectors,
                                  [&](Stop s) { return kube_apply_all(*client_, manifest_.workloads, s); });
   const size_t ready =
       graph.add("demo ready", {apply}, [&](Stop s) { return wait_all(manifest_.workloads, s); }, kTool);
@@ -310,7 +286,12 @@ Result<void> KindProvider::create_all(const run::EnvironmentState& state, run::S
 
 Result<void> KindProvider::apply_difference(const run::EnvironmentState& state, run::StepLog& log,
                                             const std::atomic<bool>& stop) {
-  const std::string why = why_not(state);
+  std::string why = why_not(state);
+  for (const auto& [revision, version] : further_) {
+    const auto& known = record_.revisions;
+    if (why.empty() && std::find(known.begin(), known.end(), revision) == known.end())
+      why = "it has no control plane of Istio " + version.version;
+  }
   if (!why.empty()) {
     return fail(ErrorKind::kEnvironment, "environment " + record_.id + " does not fit: it needs a new environment", why,
                 "leave --env out, or hopcheck down --env " + record_.id);

@@ -82,7 +82,7 @@ Result<void> LocalProvider::mark(Mark mark, Environment& environment) {
       fact.service = workload->service.name;
       fact.injected = workload->sidecar;
       fact.expected_meshed = workload->gateway || workload->load_client || workload->service.meshed;
-      fact.envoy_version = workload->sidecar ? parts_.envoy_version : "";
+      fact.envoy_version = workload->sidecar ? proxy_of(*workload).parts.envoy_version : "";
       environment.proxies.push_back(std::move(fact));
     }
   }
@@ -111,17 +111,20 @@ std::optional<uint64_t> LocalProvider::collector_queue() {
 
 Result<void> LocalProvider::describe(Environment& environment) {
   environment.provider = name();
-  environment.istio = profile_->istio_minor;
-  environment.collector = "otelcol " + parts_.otelcol_version;
+  environment.istio = own_.profile->istio_minor;
+  environment.collector = "otelcol " + own_.parts.otelcol_version;
   environment.transport = to_string(state_.transport);
   environment.naming = to_string(state_.naming);
   environment.gateway_spawn = state_.gateway_spawn;
-  environment.images = {fmt::format("envoy: {} ({})", parts_.envoy_version, parts_.envoy),
-                        fmt::format("collector: {} ({})", parts_.otelcol_version, parts_.otelcol)};
+  environment.images = {fmt::format("envoy: {} ({})", own_.parts.envoy_version, own_.parts.envoy),
+                        fmt::format("collector: {} ({})", own_.parts.otelcol_version, own_.parts.otelcol)};
   environment.notes = {
       fmt::format("local: Envoy {} with the configuration istiod {} would send; no istiod, no mutual TLS, no "
                   "iptables; drain time 5s (default 45s)",
-                  parts_.envoy_version, profile_->istio_minor)};
+                  own_.parts.envoy_version, own_.profile->istio_minor)};
+  for (const auto& [version, kind] : further_)
+    environment.images.push_back(
+        fmt::format("envoy of {}: {} ({})", version, kind.parts.envoy_version, kind.parts.envoy));
   // The Telemetry that the listeners were rendered from; there is no API to read it back from.
   environment.telemetry = {{"istio-system", "mesh-default",
                             state_.transport == Transport::kGrpc ? "otel-tracing" : "otel-tracing-http",

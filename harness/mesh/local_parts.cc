@@ -1,6 +1,7 @@
 #include "mesh/local_parts.h"
 
 #include <cstdlib>
+#include <fstream>
 #include <sstream>
 
 #include "base/text.h"
@@ -78,6 +79,18 @@ Result<LocalParts> find_local_parts(ProcessRunner& runner, const LocalPartsSpec&
   process.log_path = spec.log_path;
   process.timeout_ms = kFindTimeoutMs;
   return run_script(runner, process, stop);
+}
+
+Result<std::string> default_istio_of_parts(const std::string& share) {
+  const std::string path = share + "/kind/local-parts.yaml";
+  std::ifstream in(path);
+  for (std::string line; std::getline(in, line);) {  // one field, one line, as the script reads it
+    constexpr std::string_view kField = "  defaultIstio: \"";
+    if (line.compare(0, kField.size(), kField) == 0)
+      return line.substr(kField.size(), line.find('"', kField.size()) - kField.size());
+  }
+  return fail(ErrorKind::kEnvironment, "cannot read spec.defaultIstio of " + path, "the installation is incomplete",
+              "set HOPCHECK_SHARE to the folder that holds kind/, scenarios/ and fixtures/");
 }
 
 Result<LocalParts> make_local_parts(ProcessRunner& runner, const LocalPartsSpec& spec, const std::atomic<bool>& stop) {

@@ -30,6 +30,9 @@ struct LocalPartsSpec {
 // missing or the Istio minor has no pinned Envoy; kInterrupted when `stop` is set.
 Result<LocalParts> find_local_parts(ProcessRunner& runner, const LocalPartsSpec& spec, const std::atomic<bool>& stop);
 
+// spec.defaultIstio of kind/local-parts.yaml.
+Result<std::string> default_istio_of_parts(const std::string& share);
+
 // Gets what is missing first: seconds for an Envoy, minutes for the Collector, 20 minutes at most. Errors as the script
 // states them: what, why (with its log's path), what to do.
 Result<LocalParts> make_local_parts(ProcessRunner& runner, const LocalPartsSpec& spec, const std::atomic<bool>& stop);

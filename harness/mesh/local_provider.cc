@@ -29,7 +29,7 @@ tl::unexpected<Error> no_agents() {
 
 std::vector<std::string> local_capabilities() {
   std::vector<std::string> out{"gateway",     "injection", "naming-restart", "grpc-export", "http-export",
-                               "proxy-admin", "tcp",       "h2-app"};
+                               "proxy-admin", "tcp",       "h2-app",         "upgrade"};
   if (!find_tool("redis-server").empty()) out.emplace_back("redis");
   return out;
 }
@@ -62,7 +62,7 @@ Result<void> LocalProvider::ensure(const run::EnvironmentState& state, run::Step
   }
   Result<void> done = step("tools and addresses", [&] { return prepare(state, stop); });
   if (!done) return done;
-  log.note(fmt::format("Envoy {} plays Istio {} on {}.0/24", parts_.envoy_version, profile_->istio_minor,
+  log.note(fmt::format("Envoy {} plays Istio {} on {}.0/24", own_.parts.envoy_version, own_.profile->istio_minor,
                        lease_.prefix()));
   done = step("configuration", [&] { return write_files(state); });
   // Nothing is waited for until the proxies, the last to start, are under way.

@@ -78,6 +78,13 @@ class LocalProvider final : public run::Provider {
   ChildSpec redis_of(const LocalWorkload& workload) const;
   ChildSpec demo_of(const LocalWorkload& workload) const;
   std::vector<const LocalWorkload*> proxied() const;  // the gateway first
+  // What plays a sidecar: the mesh's own Envoy, or that of the version the instance names for the service.
+  struct ProxyKind {
+    LocalParts parts;
+    const MeshProfile* profile = nullptr;  // into options_.profiles
+  };
+  Result<ProxyKind> proxy_kind(const std::string& istio, Stop stop) const;
+  const ProxyKind& proxy_of(const LocalWorkload& workload) const;
   Result<EnvoyFiles> files_of(const run::EnvironmentState& state, const LocalWorkload& workload) const;
   std::string file(const LocalWorkload& workload, const std::string& suffix) const;
 
@@ -89,8 +96,8 @@ class LocalProvider final : public run::Provider {
   LocalOptions options_;
   std::string id_, dir_;
   std::unique_ptr<ProcessRunner> runner_;
-  LocalParts parts_;
-  const MeshProfile* profile_ = nullptr;  // into options_.profiles
+  ProxyKind own_;                           // the mesh's
+  std::map<std::string, ProxyKind> further_;  // by version as instances name it
   LoopbackLease lease_;
   EnvTokens tokens_;
   run::EnvironmentState state_;

@@ -35,8 +35,8 @@ std::vector<const LocalWorkload*> LocalProvider::proxied() const {
   return out;
 }
 
-Result<void> LocalProvider::prepare(const run::EnvironmentState& state, Stop stop) {
-  LocalPartsSpec spec{options_.share, options_.istio.empty() ? state.istio : options_.istio, ""};
+Result<LocalProvider::ProxyKind> LocalProvider::proxy_kind(const std::string& istio, Stop stop) const {
+  LocalPartsSpec spec{options_.share, istio, ""};
   if (!options_.log_dir.empty()) {
     std::error_code ignored;
     std::filesystem::create_directories(options_.log_dir, ignored);
@@ -44,13 +44,33 @@ Result<void> LocalProvider::prepare(const run::EnvironmentState& state, Stop sto
   }
   Result<LocalParts> parts = make_local_parts(*runner_, spec, stop);
   if (!parts) return tl::unexpected<Error>(parts.error());
-  parts_ = std::move(*parts);
+  ProxyKind kind{std::move(*parts), nullptr};
   for (const MeshProfile& profile : options_.profiles) {
-    if (profile.envoy_minor == minor_of(parts_.envoy_version)) profile_ = &profile;
+    if (profile.envoy_minor == minor_of(kind.parts.envoy_version)) kind.profile = &profile;
   }
-  if (profile_ == nullptr) {
-    return fail(ErrorKind::kUsage, "no mesh profile says what Envoy " + parts_.envoy_version + " must export", "",
-                "name an Istio version that fixtures/profiles has");
+  if (kind.profile != nullptr) return kind;
+  return fail(ErrorKind::kUsage, "no mesh profile says what Envoy " + kind.parts.envoy_version + " must export", "",
+              "name an Istio version that fixtures/profiles has");
+}
+
+const LocalProvider::ProxyKind& LocalProvider::proxy_of(const LocalWorkload& workload) const {
+  if (workload.gateway || workload.load_client) return own_;
+  const auto& versions = mesh_.instances[workload.instance].proxy_versions;
+  const auto named = versions.find(workload.service.name);
+  return named == versions.end() ? own_ : further_.at(named->second);
+}
+
+Result<void> LocalProvider::prepare(const run::EnvironmentState& state, Stop stop) {
+  Result<ProxyKind> own = proxy_kind(options_.istio.empty() ? state.istio : options_.istio, stop);
+  if (!own) return tl::unexpected<Error>(own.error());
+  own_ = std::move(*own);
+  for (const run::TopologyInstance& instance : state.instances) {
+    for (const auto& [service, version] : instance.proxy_versions) {
+      if (further_.count(version) > 0) continue;
+      Result<ProxyKind> kind = proxy_kind(version, stop);
+      if (!kind) return with_context(kind.error(), "the proxies of " + service);
+      further_[version] = std::move(*kind);
+    }
   }
   LoopbackLease::Spec wanted{options_.state_dir, {}};
   wanted.ports = {kGatewayHttpPort, kEnvoyAdminPort, kSidecarOutboundPort, kCollectorGrpcPort, kCollectorHttpPort};
@@ -79,7 +99,7 @@ Result<void> LocalProvider::prepare(const run::EnvironmentState& state, Stop sto
 }
 
 Result<EnvoyFiles> LocalProvider::files_of(const run::EnvironmentState& state, const LocalWorkload& workload) const {
-  return envoy_files({mesh_, state, *profile_, {file(workload, "listeners.json")}}, workload);
+  return envoy_files({mesh_, state, *proxy_of(workload).profile, {file(workload, "listeners.json")}}, workload);
 }
 
 Result<void> LocalProvider::write_files(const run::EnvironmentState& state) {
@@ -126,7 +146,7 @@ Result<void> LocalProvider::start_backend(Stop stop) {
   sink.log_path = options_.log_dir + "/sink.log";
   ChildSpec collector;
   collector.name = "collector";
-  collector.argv = {parts_.otelcol, "--config=" + dir_ + "/collector.yaml"};
+  collector.argv = {own_.parts.otelcol, "--config=" + dir_ + "/collector.yaml"};
   collector.env = {{"HOPCHECK_BACKEND_TOKEN", tokens_.backend}};
   collector.log_path = options_.log_dir + "/collector.log";
   const Result<void> folder = make_private_dir(dir_ + "/capture");
@@ -217,7 +237,7 @@ Result<void> LocalProvider::start_proxies(Stop stop) {
     ChildSpec spec;
     spec.name = "envoy " + workload->pod;
     spec.argv = envoy_arguments(file(*workload, "envoy.json"));
-    spec.argv.insert(spec.argv.begin(), parts_.envoy);
+    spec.argv.insert(spec.argv.begin(), proxy_of(*workload).parts.envoy);
     spec.env = files->environment;
     spec.log_path = fmt::format("{}/{}.{}.envoy.log", options_.log_dir, workload->pod, workload->service.ns);
     const Result<pid_t> started = processes_->start(spec);

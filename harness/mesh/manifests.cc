@@ -91,7 +91,15 @@ Part workload_part(const ManifestContext& context, const run::TopologyInstance& 
   const bool stock = role != context.roles.end();
   const std::map<std::string, std::string> object_labels = workload_labels(context, service, workload);
   std::map<std::string, std::string> pod_labels = object_labels;
-  if (without_sidecar(instance, service)) pod_labels["sidecar.istio.io/inject"] = "false";
+  if (without_sidecar(instance, service)) {
+    pod_labels["sidecar.istio.io/inject"] = "false";
+  } else if (!instance.proxy_versions.empty()) {
+    pod_labels["sidecar.istio.io/inject"] = "true";
+    const auto wanted = instance.proxy_versions.find(service.name);
+    const auto known =
+        wanted == instance.proxy_versions.end() ? context.revisions.end() : context.revisions.find(wanted->second);
+    if (known != context.revisions.end() && !known->second.empty()) pod_labels["istio.io/rev"] = known->second;
+  }
   return {stock ? "demo/stock.yaml" : "demo/workload.yaml",
           {{"namespace", yaml_quoted(instance.topology.ns)},
            {"service", service.name},
@@ -152,8 +160,14 @@ Result<std::string> kind_config(const std::string& share, uint16_t gateway_port,
                 "kind/cluster.yaml");
 }
 
+std::string revision_of(const IstioVersion& istio) {
+  std::string out = istio.version;
+  std::replace(out.begin(), out.end(), '.', '-');
+  return out;
+}
+
 Result<std::string> istio_operator(const std::string& share, const IstioVersion& istio,
-                                   const run::EnvironmentState& state) {
+                                   const run::EnvironmentState& state, const std::string& revision) {
   const Result<std::string> text = read_template(share, "istio/operator.yaml");
   if (!text) return text;
   const bool enriched = state.naming == NamingMode::kOtelSemanticConventions;
@@ -162,6 +176,8 @@ Result<std::string> istio_operator(const std::string& share, const IstioVersion&
                  {"tag", istio.tag},
                  {"naming", to_string(enriched ? NamingMode::kAppLabelAndNamespace : state.naming)},
                  {"enrichment", enriched ? "\n        serviceAttributeEnrichment: OTEL_SEMANTIC_CONVENTIONS" : ""},
+                 {"revision", revision.empty() ? "" : "\n  revision: " + revision},
+                 {"gateway", revision.empty() ? "true" : "false"},
                  {"gateway_spawn", state.gateway_spawn ? "true" : "false"}},
                 "kind/istio/operator.yaml");
 }
@@ -209,7 +225,10 @@ Result<InstanceManifest> instance_manifest(const ManifestContext& context, const
   Result<void> done = append(
       out.base, context.share,
       {"demo/namespace.yaml",
-       {{"namespace", yaml_quoted(topology.ns)}, {"env", context.env}, {"topology_yaml", indented(topology_yaml, 4)}}});
+       {{"namespace", yaml_quoted(topology.ns)},
+        {"env", context.env},
+        {"injection", instance.proxy_versions.empty() ? "istio-injection: enabled, " : ""},
+        {"topology_yaml", indented(topology_yaml, 4)}}});
   if (done) done = append_services(out.base, context, topology);
   if (done) {
     done = append(out.routing, context.share,
@@ -255,6 +274,7 @@ std::string instance_key(const run::TopologyInstance& instance, const std::strin
     key += name + ",";
   for (const std::string& name : std::set<std::string>(instance.mtls_off.begin(), instance.mtls_off.end()))
     key += " plain=" + name;
+  for (const auto& [service, version] : instance.proxy_versions) key += " " + service + "@" + version;
   return key + "\n" + topology_yaml;
 }
 

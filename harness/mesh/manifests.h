@@ -22,12 +22,17 @@ struct ManifestContext {
   std::string collector_image;
   std::string backend_token, control_token;
   std::map<std::string, std::string> roles;  // images that are at hand, by role
+  // Istio version as a topology instance names it → revision of its control plane; "" = the mesh's own.
+  std::map<std::string, std::string> revisions;
 };
 
 Result<std::string> read_template(const std::string& share, const std::string& name);
 Result<std::string> kind_config(const std::string& share, uint16_t gateway_port, const std::string& owner_file);
+// `revision` "" = the mesh's own control plane, with the gateway; else a second one beside it.
 Result<std::string> istio_operator(const std::string& share, const IstioVersion& istio,
-                                   const run::EnvironmentState& state);
+                                   const run::EnvironmentState& state, const std::string& revision);
+// "1-31-0-dev" for Istio 1.31.0-dev.
+std::string revision_of(const IstioVersion& istio);
 Result<std::vector<KubeObject>> telemetry_manifest(const ManifestContext& context, Transport transport,
                                                    std::optional<double> sampling);
 Result<std::vector<KubeObject>> collector_manifest(const ManifestContext& context);

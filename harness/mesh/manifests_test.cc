@@ -80,6 +80,27 @@ TEST(Manifests, VariantsShowInLabelsAndAnnotations) {
   expect_golden("instance-variants.yaml", text_of(manifest->workloads));
 }
 
+TEST(Manifests, PodsNameTheControlPlaneOfTheirProxy) {
+  run::TopologyInstance mixed = instance();
+  const std::string first = mixed.topology.services[0].name, second = mixed.topology.services[1].name;
+  mixed.proxy_versions = {{first, "1.30"}, {second, "1.31"}};
+  ManifestContext two = context();
+  two.revisions = {{"1.30", ""}, {"1.31", "1-31-0-dev"}};
+  const Result<InstanceManifest> manifest = instance_manifest(two, mixed, "kind: Topology\n");
+  ASSERT_TRUE(manifest.has_value()) << to_text(manifest.error());
+  EXPECT_EQ(manifest->base[0].body.find("istio-injection"), std::string::npos) << "it would overrule the pods' labels";
+  size_t of_revision = 0;
+  for (const KubeObject& object : manifest->workloads) {
+    const bool meshed = object.body.find("\"hopcheck.dev/meshed\": \"true\"") != std::string::npos;
+    const bool injected = object.body.find("\"sidecar.istio.io/inject\": \"true\"") != std::string::npos;
+    EXPECT_EQ(injected, meshed) << object.body;
+    const bool named = object.body.find("\"istio.io/rev\": \"1-31-0-dev\"") != std::string::npos;
+    EXPECT_EQ(named, object.body.find("\"hopcheck.dev/service\": \"" + second + "\"") != std::string::npos);
+    of_revision += named ? 1 : 0;
+  }
+  EXPECT_GE(of_revision, 1u);
+}
+
 TEST(Manifests, Platform) {
   std::string all;
   for (const auto& part : {collector_manifest(context()), sink_manifest(context()),
@@ -120,16 +141,20 @@ TEST(Manifests, PortsAndPlaintextServices) {
 TEST(Manifests, OperatorAndCluster) {
   run::EnvironmentState state;
   const IstioVersion istio{"1.30.4-dev", "1.30.4-dev", "hub.test/istio", "", ""};
-  const Result<std::string> text = istio_operator(".", istio, state);
+  const Result<std::string> text = istio_operator(".", istio, state, "");
   ASSERT_TRUE(text.has_value()) << to_text(text.error());
   expect_golden("istio-operator.yaml", without_head(*text));
   state.gateway_spawn = false;
   state.naming = NamingMode::kOtelSemanticConventions;
-  const Result<std::string> enriched = istio_operator(".", istio, state);
+  const Result<std::string> enriched = istio_operator(".", istio, state, "");
   ASSERT_TRUE(enriched.has_value());
   EXPECT_NE(enriched->find("PILOT_SPAWN_UPSTREAM_SPAN_FOR_GATEWAY: \"false\""), std::string::npos);
   EXPECT_NE(enriched->find("serviceAttributeEnrichment: OTEL_SEMANTIC_CONVENTIONS"), std::string::npos);
   EXPECT_NE(enriched->find("tracingServiceName: APP_LABEL_AND_NAMESPACE"), std::string::npos);
+  const Result<std::string> further = istio_operator(".", istio, state, revision_of(istio));
+  ASSERT_TRUE(further.has_value());
+  EXPECT_NE(further->find("\n  revision: 1-30-4-dev\n"), std::string::npos);
+  EXPECT_NE(further->find("      enabled: false\n"), std::string::npos) << "one gateway, that of the mesh's own";
   const Result<std::string> cluster = kind_config(".", 31234, "/state/envs/x/owner.json");
   ASSERT_TRUE(cluster.has_value());
   expect_golden("cluster.yaml", *cluster);

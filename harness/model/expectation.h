@@ -37,6 +37,7 @@ struct ExpectedSpan {
   uint16_t port = 0;                // route: service port
   std::string cluster;              // upstream_cluster
   const SpanRule* rule = nullptr;   // of the profile; null for app spans. The profile outlives the tree.
+  const MeshProfile* profile = nullptr;  // of the proxy that emits it; null for app spans
   int http_status = 200;            // 0 = not asked
   std::string workload;             // Deployment that emits it, "" = any of the service's
   std::string workload_namespace;

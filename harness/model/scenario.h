@@ -64,6 +64,8 @@ struct SpecEnvironment {
   std::vector<std::string> without_sidecar;      // services that get no sidecar although the topology says meshed
   std::vector<std::string> mtls_off;             // services whose proxies neither ask for nor offer mutual TLS
   bool app_export_through_sidecar = false;       // true: the app's own OTLP export is not excluded from its sidecar
+  std::string istio;  // dotted prefix the run's Istio must have, "" = any; a run with another skips the scenario
+  std::map<std::string, std::string> proxy_versions;  // service → Istio version (dotted prefix) of its sidecars
   bool operator==(const SpecEnvironment&) const = default;
 };
 

@@ -98,6 +98,7 @@ class TreeBuilder {
     span.peer = peer;
     span.kind = rule->kind;
     span.rule = rule;
+    span.profile = &profile;
     span.host = fqdn(called);
     span.port = port;
     span.method = role == ProxyRole::kGatewayClient ? "" : method;

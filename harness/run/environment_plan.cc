@@ -25,6 +25,11 @@ std::string suffix_of(const TopologyInstance& instance) {
   for (const std::string& service : instance.without_sidecar) suffix += "-no-" + service;
   for (const std::string& service : instance.mtls_off) suffix += "-plain-" + service;
   if (instance.app_export_through_sidecar) suffix += "-export";
+  for (const auto& [service, version] : instance.proxy_versions) {
+    std::string label = version;
+    std::replace(label.begin(), label.end(), '.', '-');
+    suffix += "-" + service + "-" + label;
+  }
   return suffix;
 }
 
@@ -53,6 +58,7 @@ class Planner {
     instance.mtls_off = scenario.environment.mtls_off;
     std::sort(instance.mtls_off.begin(), instance.mtls_off.end());
     instance.app_export_through_sidecar = scenario.environment.app_export_through_sidecar;
+    instance.proxy_versions = scenario.environment.proxy_versions;
     instance.topology = scenario.topology;
     move_to_namespace(instance.topology, suffix_of(instance));
     item.scenario.topology = instance.topology;

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,6 +27,8 @@ struct TopologyInstance {
   std::vector<std::string> mtls_off;         // services with a PeerAuthentication of mode DISABLE
   bool app_export_through_sidecar = false;   // false: OTLP port is in excludeOutboundPorts
   bool mesh_client = false;                  // a meshed load pod "loadgen" runs in this namespace
+  // Service → Istio version (dotted prefix) whose proxy its pods get; what is not named gets the mesh's own.
+  std::map<std::string, std::string> proxy_versions;
 };
 
 // A value; an equal state means nothing to change. What differs decides what is re-applied (sampling: one Telemetry
