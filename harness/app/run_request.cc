@@ -15,12 +15,6 @@
 namespace hopcheck::app {
 namespace {
 
-uint64_t random_seed() {
-  uint64_t seed = 0;
-  if (getrandom(&seed, sizeof seed, 0) != static_cast<ssize_t>(sizeof seed)) std::abort();
-  return seed % 1'000'000;  // short enough to type
-}
-
 Result<void> load_paths(const RunOptions& options, const config::SearchPath& search, Suite& suite) {
   for (const std::string& path : options.paths) {
     if (config::kind_of_file(path) == "Suite") {
@@ -83,10 +77,16 @@ void print_tree(const ExpectedTree& tree, std::string& out) {
 
 }  // namespace
 
+uint64_t draw_seed() {
+  uint64_t seed = 0;
+  if (getrandom(&seed, sizeof seed, 0) != static_cast<ssize_t>(sizeof seed)) std::abort();
+  return seed % 1'000'000;
+}
+
 Result<RunRequest> resolve_run(const RunOptions& options, const config::SearchPath& search,
                                const ProviderFacts& provider) {
   RunRequest request;
-  request.seed = options.seed.value_or(random_seed());
+  request.seed = options.seed ? *options.seed : draw_seed();
   if (auto loaded = load_paths(options, search, request.suite); !loaded) return tl::unexpected(loaded.error());
   // Several scenarios without a suite are one that expects each of them to pass.
   if (request.suite.name.empty() && request.suite.entries.size() > 1) request.suite.name = "scenarios";

@@ -30,6 +30,9 @@ struct RunRequest {
   std::vector<std::pair<std::string, std::string>> skipped;  // scenario, reason
 };
 
+// A seed that is short enough to type.
+uint64_t draw_seed();
+
 struct ProviderFacts {
   std::vector<std::string> capabilities;
   std::string istio;  // version of this run: as asked for, else the provider's default

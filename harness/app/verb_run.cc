@@ -203,6 +203,7 @@ Result<int> run_verb(const RunVerb& verb, Context& context) {
   }
   const auto choice = choose_provider(verb.options, context);
   if (!choice) return tl::unexpected(choice.error());
+  if (!verb.options.dry_run) fmt::print(stderr, "seed {}\n", verb.options.seed.value_or(0));
   const auto facts = facts_of(choice->name, verb.options, context);
   if (!facts) return tl::unexpected(facts.error());
   const auto request = resolve_run(verb.options, search, *facts);
@@ -217,7 +218,6 @@ Result<int> run_verb(const RunVerb& verb, Context& context) {
     std::fputs(text->c_str(), stdout);
     return 0;
   }
-  fmt::print(stderr, "seed {}\n", request->seed);
   if (!choice->why.empty()) fmt::print(stderr, "provider {}: {}\n", choice->name, choice->why);
   const Watchdog watchdog(timeout, *context.stop);
   const RunIdentity identity = [&] {
@@ -267,6 +267,7 @@ void add_run(CLI::App& app, Context& context) {
   run->add_option("--without-rule", options.without_rules, "leave out a code or family; repeatable");
   add_output_options(*run, verb->output);
   run->callback([verb, &context] {
+    if (!verb->options.seed) verb->options.seed = draw_seed();
     const auto code = run_verb(*verb, context);
     context.exit_code = code ? *code : report_error(code.error());
   });
