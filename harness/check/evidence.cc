@@ -12,10 +12,19 @@
 namespace hopcheck::check {
 namespace {
 
+struct StoredSpans {
+  uint64_t all = 0;
+  uint64_t of_another_run = 0;  // in a standing mesh a late span of the run before; sent before or after our first mark
+};
+
 // Mesh spans stored, by proxy: "<pod>.<namespace>" of node_id; the gateway's spawned spans carry no node_id and go by
 // service.name to the one proxy that uses it.
-std::map<std::string, uint64_t> stored_by_proxy(const JudgeInput& input) {
-  std::map<std::string, uint64_t> out;
+std::map<std::string, StoredSpans> stored_by_proxy(const JudgeInput& input, const Attribution& attribution) {
+  std::vector<bool> foreign(input.spans->size(), false);
+  for (const TraceGroup& trace : attribution.traces) {
+    for (uint32_t index : trace.spans) foreign[index] = trace.of_another_run;
+  }
+  std::map<std::string, StoredSpans> out;
   std::map<std::string, std::string> proxy_of_name;
   for (const Span& span : *input.spans) {
     if (!is_mesh_span(span)) continue;
@@ -23,12 +32,14 @@ std::map<std::string, uint64_t> stored_by_proxy(const JudgeInput& input) {
     const std::string name(span.resource->service_name);
     if (key != name) proxy_of_name.emplace(name, key);
   }
-  for (const Span& span : *input.spans) {
+  for (size_t i = 0; i < input.spans->size(); ++i) {
+    const Span& span = (*input.spans)[i];
     if (!is_mesh_span(span)) continue;
     std::string key(proxy_key(span));
     const auto found = proxy_of_name.find(key);
     if (found != proxy_of_name.end()) key = found->second;
-    ++out[key];
+    ++out[key].all;
+    if (foreign[i]) ++out[key].of_another_run;
   }
   return out;
 }
@@ -106,7 +117,7 @@ class Rules {
   // Δspans_sent counts a span before its export is tried: more sent than stored is loss in the pipeline (verdict.md
   // section 1).
   void pipeline() {
-    const auto stored = stored_by_proxy(input_);
+    const auto stored = stored_by_proxy(input_, attribution_);
     uint64_t sent_total = 0;
     for (const ProxyFact& proxy : input_.environment.proxies)
       sent_total += delta(proxy.sent_before, proxy.sent_after).value_or(0);
@@ -116,7 +127,7 @@ class Rules {
       const auto sent = delta(proxy.sent_before, proxy.sent_after);
       if (!sent) continue;
       const auto found = stored.find(proxy.pod + "." + proxy.ns);
-      const uint64_t have = found == stored.end() ? 0 : found->second;
+      const uint64_t have = found == stored.end() ? 0 : found->second.all;
       if (*sent <= have) continue;
       Subject subject;
       subject.service = proxy.service;
@@ -170,7 +181,7 @@ std::vector<Finding> evidence_findings(const JudgeInput& input, const Attributio
   return Rules(input, attribution).run(any_lost);
 }
 
-std::vector<SumCheck> sums(const JudgeInput& input, const JudgeResult& result) {
+std::vector<SumCheck> sums(const JudgeInput& input, const Attribution& attribution, const JudgeResult& result) {
   std::vector<SumCheck> out;
   for (const ScenarioResult& scenario : result.scenarios) {
     std::string outcomes;
@@ -190,13 +201,15 @@ std::vector<SumCheck> sums(const JudgeInput& input, const JudgeResult& result) {
                  bodies.received == bodies.accepted + bodies.refused + bodies.aborted});
   out.push_back({fmt::format("stored {} = {}", result.spans_stored, list_of<SpanClass>(result.spans_by_class)),
                  result.spans_stored == total(result.spans_by_class)});
-  const auto stored = stored_by_proxy(input);
+  const auto stored = stored_by_proxy(input, attribution);
   for (const ProxyFact& proxy : input.environment.proxies) {
     const auto sent = delta(proxy.sent_before, proxy.sent_after);
     if (!sent) continue;
     const auto found = stored.find(proxy.pod + "." + proxy.ns);
-    const uint64_t have = found == stored.end() ? 0 : found->second;
-    out.push_back({fmt::format("proxy {}.{}: sent {} = stored {}", proxy.pod, proxy.ns, *sent, have), *sent == have});
+    const StoredSpans have = found == stored.end() ? StoredSpans{} : found->second;
+    std::string text = fmt::format("proxy {}.{}: sent {} = stored {}", proxy.pod, proxy.ns, *sent, have.all);
+    if (have.of_another_run > 0) text += fmt::format(" but for {} of the run before", have.of_another_run);
+    out.push_back({std::move(text), *sent <= have.all && *sent >= have.all - have.of_another_run});
   }
   return out;
 }

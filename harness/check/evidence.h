@@ -11,6 +11,6 @@ namespace hopcheck::check {
 std::vector<Finding> evidence_findings(const JudgeInput& input, const Attribution& attribution, bool any_lost);
 
 // The sums of verdict.md section 1; one line each.
-std::vector<SumCheck> sums(const JudgeInput& input, const JudgeResult& result);
+std::vector<SumCheck> sums(const JudgeInput& input, const Attribution& attribution, const JudgeResult& result);
 
 }  // namespace hopcheck::check

@@ -193,7 +193,7 @@ Result<JudgeResult> judge(const JudgeInput& input) {
   count_classes(input, attribution, out);
   out.findings = evidence_findings(input, attribution, any_lost);
   doubt(input, out.findings);
-  out.sums = sums(input, out);
+  out.sums = sums(input, attribution, out);
   if (std::any_of(out.sums.begin(), out.sums.end(), [](const SumCheck& sum) { return !sum.holds; })) {
     Aggregates broken;
     for (const SumCheck& sum : out.sums) {

@@ -119,6 +119,41 @@ TEST_F(JudgeTest, CleanRunIsCompleteAndSumsHold) {
   for (const SumCheck& sum : result.sums) EXPECT_TRUE(sum.holds) << sum.text;
 }
 
+// In a standing mesh the run before may still have a span under way: its proxy counted it before our first mark.
+TEST_F(JudgeTest, ALateSpanOfTheRunBeforeBreaksNoSum) {
+  const Span gateway = spans_[0];
+  ProxyFact proxy;
+  const std::string node(gateway.attributes.text("node_id"));
+  proxy.pod =
+      node.substr(node.find("istio-ingressgateway-"), node.find('.', node.find("ingress")) - node.find("istio-"));
+  proxy.ns = "istio-system";
+  proxy.sent_before = 100;
+  proxy.sent_after = 100 + 2 * input_.ledger.size();
+  environment_.proxies = {proxy};
+  const auto sum_of_proxy = [&] {
+    for (const SumCheck& sum : run().sums) {
+      if (sum.text.rfind("proxy ", 0) == 0) return sum;
+    }
+    ADD_FAILURE() << "no sum of a proxy";
+    return SumCheck{};
+  };
+  EXPECT_TRUE(sum_of_proxy().holds) << sum_of_proxy().text;
+  Span late = gateway;
+  late.trace_id.bytes[0] ^= 0x5a;
+  Attribute* attributes = arena_.array<Attribute>(late.attributes.size);
+  std::copy(late.attributes.begin(), late.attributes.end(), attributes);
+  for (uint32_t i = 0; i < late.attributes.size; ++i) {
+    if (attributes[i].key == "http.url") attributes[i].value.text = "http://shop/?hop=89abcdef-7";
+  }
+  late.attributes = {attributes, late.attributes.size};
+  spans_.push_back(late);
+  EXPECT_TRUE(sum_of_proxy().holds) << sum_of_proxy().text;
+  environment_.proxies[0].sent_after = *proxy.sent_after + 2;
+  EXPECT_FALSE(sum_of_proxy().holds) << "more was sent than is stored";
+  environment_.proxies[0].sent_after = *proxy.sent_after - 1;
+  EXPECT_FALSE(sum_of_proxy().holds) << "a span of our own that no proxy sent";
+}
+
 TEST_F(JudgeTest, ArrivalOrderDoesNotMatter) {
   spans_.erase(spans_.begin() + 17);
   span_of(0, "checkout", "SELECT cart", SpanKind::kInternal).name = "SELECT basket";
