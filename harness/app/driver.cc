@@ -38,6 +38,7 @@ LoadPlan Driver::plan_of(size_t scenario) const {
   plan.traceparent = item.scenario.load.traceparent;
   plan.tag_mode = item.scenario.load.tag;
   plan.trace_state = item.scenario.load.trace_state;
+  plan.request_id = item.scenario.load.request_id;
   plan.journeys = item.scenario.load.journeys;
   return plan;
 }

@@ -108,9 +108,7 @@ Result<RunRequest> resolve_run(const RunOptions& options, const config::SearchPa
   if (scenarios.empty())
     return fail(ErrorKind::kNothing, "nothing to run", why_skipped(request),
                 "name other scenarios or another provider");
-  auto planned = run::plan_environment(scenarios, options.istio, request.seed);
-  if (!planned) return tl::unexpected(planned.error());
-  request.plan = std::move(*planned);
+  request.plan = run::plan_environment(scenarios, options.istio, request.seed);
   for (run::PlannedScenario& item : request.plan.scenarios)
     settle_draw(item, request.suite.entries[entry_of[item.source]], request);
   auto profiles = config::load_profiles(search);
@@ -155,8 +153,11 @@ Result<std::string> dry_run_text(const RunRequest& request, const std::string& i
   for (const auto& [name, fault] : request.drawn) out += fmt::format("drawn {}: {}\n", name, fault);
   for (size_t g = 0; g < request.plan.groups.size(); ++g) {
     const run::EnvironmentState& state = request.plan.groups[g];
-    out += fmt::format("environment {}: transport {}, naming {}, sampling {}\n", g + 1, to_string(state.transport),
-                       to_string(state.naming), state.sampling ? fmt::format("{:g} %", *state.sampling) : "unset");
+    out += fmt::format("environment {}: transport {}, naming {}, sampling {}{}{}\n", g + 1, to_string(state.transport),
+                       state.naming_unset ? "unset" : to_string(state.naming),
+                       state.sampling ? fmt::format("{:g} %", *state.sampling) : "unset",
+                       state.mesh_tracing ? "" : ", mesh tracing off",
+                       state.telemetry_scope == kScopeMesh ? "" : ", scope " + state.telemetry_scope);
     if (g > 0) continue;
     for (const run::TopologyInstance& instance : state.instances) {
       out += fmt::format("  namespace {}: topology {}\n", instance.topology.ns, instance.topology.name);

@@ -63,7 +63,23 @@ Result<void> Session::run_group(size_t group) {
   return driven ? drained : driven;
 }
 
+// Between naming modes every proxy starts anew, on purpose: what the old ones counted is read before they go.
+Result<void> Session::restart_proxies(size_t group) {
+  if (auto marked = input_.provider->mark(run::Provider::Mark::kAfter, environment_); !marked) return marked;
+  run::keep_counters(environment_, earlier_);
+  const CollectorFact collector = environment_.collector_fact;
+  if (auto changed = input_.provider->ensure(input_.plan->groups[group], *input_.log, *input_.stop); !changed)
+    return changed;
+  if (auto settled = input_.provider->wait_tracing_settled(*input_.log, *input_.stop); !settled) return settled;
+  auto marked = input_.provider->mark(run::Provider::Mark::kBefore, environment_);
+  environment_.collector_fact = collector;  // it ran on: its first counters stay the first
+  return marked;
+}
+
 Result<void> Session::deploy(size_t group) {
+  const bool restarts =
+      group > 0 && run::needs_restart(input_.plan->groups[group - 1], input_.plan->groups[group]);
+  if (restarts) return restart_proxies(group);
   if (auto done = input_.provider->ensure(input_.plan->groups[group], *input_.log, *input_.stop); !done) return done;
   return group == 0 ? Result<void>{} : input_.provider->wait_tracing_settled(*input_.log, *input_.stop);
 }
@@ -199,6 +215,7 @@ void Session::store() {
     if (!result) input_.log->note(result.error().what);
   };
   if (marked_) say(input_.provider->mark(run::Provider::Mark::kAfter, environment_));
+  run::add_counters(earlier_, environment_);
   if (tail_ != nullptr) {
     environment_.control.before_arrived = control_arrived(kControlBefore);
     environment_.control.after_arrived = controls_after_ > 0;

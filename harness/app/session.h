@@ -9,6 +9,7 @@
 #include "app/phase_log.h"
 #include "app/stored_run.h"
 #include "run/drain.h"
+#include "run/earlier_facts.h"
 #include "run/environment_plan.h"
 
 namespace hopcheck::app {
@@ -37,6 +38,7 @@ class Session {
   Result<void> run_group(size_t group);
   Result<void> phase(const std::string& name, const std::function<Result<void>()>& body);
   Result<void> deploy(size_t group);
+  Result<void> restart_proxies(size_t group);
   Result<void> probe(size_t group);
   Result<void> drive_group(size_t group);
   Result<void> drive_injected(size_t scenario);
@@ -54,6 +56,7 @@ class Session {
   std::unique_ptr<CaptureTail> tail_;
   std::unique_ptr<Driver> driver_;
   Environment environment_;
+  run::EarlierFacts earlier_;    // of before restarts that were ours
   uint64_t controls_after_ = 0;  // posted after a drive: numbers 1 …
   bool marked_ = false, drove_ = false;
 };

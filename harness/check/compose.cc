@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+
+#include "plan/naming.h"
 
 namespace hopcheck::check {
 namespace {
@@ -25,6 +28,9 @@ class Composer {
     silent_sdks();
     detached();
     own_exports();
+    scope();
+    old_names();
+    redraws();
     sampling();
   }
 
@@ -163,15 +169,140 @@ class Composer {
     }
   }
 
+  // The Telemetry objects in force when this scenario began.
+  std::vector<const TelemetryFact*> telemetry() const {
+    uint64_t newest = 0;
+    for (const TelemetryFact& fact : input_.environment.telemetry) {
+      if (fact.from_n <= judge_.input().first_n) newest = std::max(newest, fact.from_n);
+    }
+    std::vector<const TelemetryFact*> out;
+    for (const TelemetryFact& fact : input_.environment.telemetry) {
+      if (fact.from_n == newest && newest <= judge_.input().first_n) out.push_back(&fact);
+    }
+    return out;
+  }
+
+  std::string namespace_of_label(const std::string& label) const {
+    if (label == "gateway") return "istio-system";
+    if (label == "loadgen") return judge_.input().scenario.topology.ns;
+    return namespace_of(label);
+  }
+
+  // No Telemetry object in the root namespace, one in a namespace: proxies elsewhere are silent because of its scope
+  // (facts 2.3), which is no loss.
+  void scope() {
+    const TelemetryFact* narrow = nullptr;
+    std::vector<std::string> namespaces;
+    for (const TelemetryFact* fact : telemetry()) {
+      if (fact->ns == "istio-system") return;
+      namespaces.push_back(fact->ns);
+      if (fact->ns == judge_.input().scenario.topology.ns) narrow = fact;
+    }
+    if (narrow == nullptr) return;
+    std::vector<HitKey> keys = keys_of(aggregates_, "HOP0301");
+    for (const HitKey& key : keys_of(aggregates_, "HOP0304")) keys.push_back(key);
+    std::string silent;
+    uint64_t requests = 0;
+    Subject subject;
+    subject.object = "Telemetry " + narrow->ns + "/" + narrow->name;
+    for (const HitKey& key : keys) {
+      const Aggregate missing = aggregates_.all()[key];
+      const std::string ns = namespace_of_label(missing.subject.service);
+      if (std::find(namespaces.begin(), namespaces.end(), ns) != namespaces.end()) continue;
+      const std::string who = missing.subject.service + " (" + ns + ")";
+      if (silent.find(who) == std::string::npos) silent += (silent.empty() ? "" : ", ") + who;
+      requests = std::max(requests, missing.count);
+      aggregates_.demote(key, "HOP0109", subject);
+    }
+    if (silent.empty()) return;
+    Aggregate& cause = aggregates_.all()[{"HOP0109", subject_key(subject)}];
+    cause.expected = "spans of " + silent;
+    cause.actual =
+        fmt::format("none in {} requests; the only Telemetry object governs namespace {}, not the root namespace",
+                    requests, narrow->ns);
+  }
+
+  // The run set the mesh to the mode that is claimed and restarted no proxy (namingRestart: false), and proxies carry
+  // the names of another one (row D-11): one finding for the whole window.
+  void old_names() {
+    const Scenario& scenario = judge_.input().scenario;
+    if (scenario.environment.naming_restart || scenario.environment.naming != claimed_environment(scenario).naming)
+      return;  // elsewhere a wrong name has other causes
+    std::map<NamingMode, std::vector<HitKey>> by_mode;
+    for (const HitKey& key : keys_of(aggregates_, "HOP0401")) {
+      const Aggregate& wrong = aggregates_.all()[key];
+      const int index = scenario.topology.find(wrong.subject.service);
+      const Service service = wrong.subject.service == "gateway" ? plan::gateway_service()
+                              : index >= 0                       ? scenario.topology.services[index]
+                                                                 : plan::load_client_service(scenario.topology.ns);
+      for (const auto& [mode, rule] : judge_.binding().of(index).naming) {
+        if (plan::proxy_service_name(rule, service, service.workloads.front()) != wrong.actual) continue;
+        by_mode[mode].push_back(key);
+        break;
+      }
+    }
+    for (const auto& [mode, keys] : by_mode) {
+      Subject subject;
+      subject.object = std::string("names of ") + to_string(mode);
+      std::string list;
+      for (const HitKey& key : keys) {
+        const Aggregate& wrong = aggregates_.all()[key];
+        list += fmt::format("{}{} `{}`", list.empty() ? "" : ", ", wrong.subject.service, wrong.actual);
+        aggregates_.demote(key, "HOP0404", subject);
+      }
+      Aggregate& cause = aggregates_.all()[{"HOP0404", subject_key(subject)}];
+      cause.expected = fmt::format("names of {}, which the mesh is set to", to_string(scenario.environment.naming));
+      cause.actual = list + ": as before the change";
+    }
+  }
+
+  // Where the own draw counts beside the parent's (Envoy from 1.39) an app that does not hand x-request-id on makes its
+  // outbound proxy draw anew: the trace is cut there, and everything below follows (facts 1.8, 9).
+  void redraws() {
+    const double percent = claimed_environment(judge_.input().scenario).sampling.value_or(100.0);
+    if (percent <= 0 || percent >= 100 || judge_.binding().fallback->parent_decides_sampling) return;
+    const std::vector<HitKey> lost_ids = keys_of(aggregates_, "HOP0603");
+    if (lost_ids.empty()) return;
+    std::string services, cuts;
+    const auto name = [&services](const std::string& service) {
+      const std::string list = "," + services + ",";
+      if (list.find("," + service + ",") == std::string::npos) services += (services.empty() ? "" : ",") + service;
+    };
+    for (const HitKey& key : lost_ids) name(aggregates_.all()[key].subject.service);
+    std::vector<HitKey> keys;
+    uint64_t cut = 0;
+    for (const HitKey& key : keys_of(aggregates_, "HOP0301")) {
+      const Subject& subject = aggregates_.all()[key].subject;
+      // Only what begins at a service's own outbound proxy; real loss shows in the proxies' counters (HOP0801).
+      if (subject.service == "gateway" || subject.service == "loadgen" ||
+          subject.hop.rfind(subject.service + "->", 0) != 0)
+        continue;
+      name(subject.service);
+      cut += aggregates_.all()[key].count;
+      cuts += fmt::format("{}{} at {}", cuts.empty() ? "" : ", ", aggregates_.all()[key].count, subject.hop);
+      keys.push_back(key);
+    }
+    if (keys.empty()) return;
+    keys.insert(keys.end(), lost_ids.begin(), lost_ids.end());
+    Subject subject;
+    subject.service = services;
+    subject.header = "x-request-id";
+    for (const HitKey& key : keys) aggregates_.demote(key, "HOP0110", subject);
+    Aggregate& cause = aggregates_.all()[{"HOP0110", subject_key(subject)}];
+    cause.count = std::max(cause.count, cut);
+    cause.expected = fmt::format("at {:g} % a trace is whole or absent: one x-request-id, one draw", percent);
+    cause.actual = fmt::format("{} traces are cut ({}); {} do not forward x-request-id, so their proxies draw again",
+                               cut, cuts, services);
+  }
+
   // Requests without spans while the Telemetry object in force samples less than claimed.
   void sampling() {
     const TelemetryFact* fact = nullptr;
-    for (const TelemetryFact& telemetry : input_.environment.telemetry) {
-      if (telemetry.ns != "istio-system" || telemetry.from_n > judge_.input().first_n) continue;
-      if (fact == nullptr || telemetry.from_n >= fact->from_n) fact = &telemetry;
+    for (const TelemetryFact* telemetry : telemetry()) {
+      if (telemetry->ns == "istio-system") fact = telemetry;
     }
     if (fact == nullptr) return undiagnosed();
-    const double claimed = judge_.input().scenario.environment.sampling.value_or(100.0);
+    const double claimed = claimed_environment(judge_.input().scenario).sampling.value_or(100.0);
     if (fact->percentage && *fact->percentage >= claimed) return undiagnosed();
     const HitKey lost{"HOP0101", ""};
     if (aggregates_.all().count(lost) == 0) return;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <unordered_map>
 
 #include "base/text.h"
 #include "check/aggregate.h"
@@ -18,7 +19,7 @@ struct StoredSpans {
 };
 
 // Mesh spans stored, by proxy: "<pod>.<namespace>" of node_id; the gateway's spawned spans carry no node_id and go by
-// service.name to the one proxy that uses it.
+// the span of the same proxy that they hang under, else by service.name to the one proxy that uses it.
 std::map<std::string, StoredSpans> stored_by_proxy(const JudgeInput& input, const Attribution& attribution) {
   std::vector<bool> foreign(input.spans->size(), false);
   for (const TraceGroup& trace : attribution.traces) {
@@ -26,18 +27,22 @@ std::map<std::string, StoredSpans> stored_by_proxy(const JudgeInput& input, cons
   }
   std::map<std::string, StoredSpans> out;
   std::map<std::string, std::string> proxy_of_name;
+  std::unordered_map<SpanId, std::string_view, IdHash> proxy_of_span;
   for (const Span& span : *input.spans) {
     if (!is_mesh_span(span)) continue;
-    const std::string key(proxy_key(span));
-    const std::string name(span.resource->service_name);
-    if (key != name) proxy_of_name.emplace(name, key);
+    const std::string_view key = proxy_key(span);
+    const std::string_view name = span.resource->service_name;
+    if (key == name) continue;
+    proxy_of_name.emplace(name, key);
+    if (span.attributes.text("node_id").substr(0, 7) == "router~") proxy_of_span.emplace(span.span_id, key);
   }
   for (size_t i = 0; i < input.spans->size(); ++i) {
     const Span& span = (*input.spans)[i];
     if (!is_mesh_span(span)) continue;
     std::string key(proxy_key(span));
+    const auto above = proxy_of_span.find(span.parent_id);
     const auto found = proxy_of_name.find(key);
-    if (found != proxy_of_name.end()) key = found->second;
+    if (found != proxy_of_name.end()) key = above != proxy_of_span.end() ? std::string(above->second) : found->second;
     ++out[key].all;
     if (foreign[i]) ++out[key].of_another_run;
   }

@@ -18,7 +18,8 @@ int matched_ancestor(const HitList& list, int e) {
 bool declared_drop(const HitList& list, const std::string& service, std::string_view header) {
   const auto& faults = list.view.scenario.faults;
   return std::any_of(faults.begin(), faults.end(), [&](const Fault& fault) {
-    return fault.kind == Fault::Kind::kDrop && fault.at == service && fault.header == header;
+    return fault.kind == Fault::Kind::kDrop && fault.at == service &&
+           (fault.header == header || fault.header == "all");
   });
 }
 

@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-
+#include <charconv>
+#include <cmath>
 
 namespace hopcheck::check {
 namespace {
@@ -97,9 +98,21 @@ void ScenarioJudge::number_bare_requests(Attribution& attribution) {
   }
 }
 
+// Envoy's own draw where our x-request-id reaches it: the first eight hex digits, modulo 10 000, against the percentage
+// in hundredths (facts 1.8). Index 14 of ours says that nobody has drawn before. The gateway makes an id of its own.
+std::optional<bool> ScenarioJudge::own_draw(const LedgerEntry* entry) const {
+  if (entry == nullptr || entry->intent.request_id.size() < 8 || scenario_.scenario.entry == Entry::kGateway)
+    return std::nullopt;
+  const double percent = claimed_environment(scenario_.scenario).sampling.value_or(100.0);
+  uint32_t value = 0;
+  const char* begin = entry->intent.request_id.data();
+  if (std::from_chars(begin, begin + 8, value, 16).ptr != begin + 8) return std::nullopt;
+  return value % 10'000 < static_cast<uint32_t>(std::lround(percent * 100));
+}
+
 double ScenarioJudge::claimed_sampling(const LedgerEntry* entry) const {
   const Scenario& scenario = scenario_.scenario;
-  const double percent = scenario.environment.sampling.value_or(100.0);
+  const double percent = claimed_environment(scenario).sampling.value_or(100.0);
   const bool ours =
       entry != nullptr ? !entry->intent.trace_id.is_zero() : scenario.load.traceparent != TraceparentMode::kNone;
   const bool sampled =
@@ -110,21 +123,37 @@ double ScenarioJudge::claimed_sampling(const LedgerEntry* entry) const {
                     : scenario.entry == Entry::kMesh  ? kClientService
                                                       : scenario.topology.find(scenario.topology.entry);
   if (ours && binding_.of(first).parent_decides_sampling) return 100;
+  if (const auto drawn = own_draw(entry); drawn && percent > 0 && percent < 100) return *drawn ? 100 : 0;
   return percent;
 }
 
 void ScenarioJudge::count_rate(const LedgerEntry* entry, const Observed& observed) {
+  const double percent = claimed_environment(scenario_.scenario).sampling.value_or(100.0);
   const double sampling = claimed_sampling(entry);
-  if (sampling <= 0 || sampling >= 100) return;
+  const bool known = own_draw(entry).has_value();
+  const bool by_parent = entry != nullptr && !entry->intent.trace_id.is_zero() &&
+                         (!entry->intent.sampled || binding_.fallback->parent_decides_sampling);
+  if (by_parent || percent <= 0 || percent >= 100 || (!known && (sampling <= 0 || sampling >= 100))) return;
   ++rate_sent_;
+  if (known) ++drawn_;
   if (!observed.spans.empty()) ++rate_seen_;
+}
+
+std::string ScenarioJudge::why_unsampled(const LedgerEntry* entry) const {
+  // Without a ledger only an unsampled traceparent makes a request due to leave nothing, or 0 %.
+  const bool unsampled = entry == nullptr ? scenario_.scenario.load.traceparent == TraceparentMode::kUnsampled
+                                          : !entry->intent.trace_id.is_zero() && !entry->intent.sampled;
+  if (unsampled) return "no span: the traceparent we sent is unsampled";
+  const double percent = claimed_environment(scenario_.scenario).sampling.value_or(100.0);
+  if (percent <= 0 || entry == nullptr) return fmt::format("no span: sampling is {:g} %", percent);
+  return fmt::format("no span: x-request-id {} does not fall under {:g} %", entry->intent.request_id, percent);
 }
 
 // An answered request without spans, or one that must have none.
 RequestClass ScenarioJudge::judge_absence(uint64_t n, const LedgerEntry* entry, const Observed& observed) {
   count_rate(entry, observed);
   if (!observed.spans.empty()) {
-    aggregates_.add_finding(n, "HOP0103", {}, "no span: the traceparent we sent is unsampled",
+    aggregates_.add_finding(n, "HOP0103", {}, why_unsampled(entry),
                             fmt::format("{} spans", observed.spans.size()),
                             {{observed.spans[0]->trace_id, observed.spans[0]->span_id}});
     return RequestClass::kMalformed;

@@ -43,6 +43,7 @@ class ScenarioJudge {
   const plan::Expansion& expansion() const { return expansion_; }
   const Classifier& classifier() const { return classifier_; }
   const ScenarioInput& input() const { return scenario_; }
+  const plan::ProfileBinding& binding() const { return binding_; }
   const std::vector<DetachedTop>& detached() const { return detached_; }
   uint64_t judged() const { return judged_; }  // answered, sampled requests with spans
   // Re-creates what request n looked like, for an exhibit.
@@ -67,11 +68,14 @@ class ScenarioJudge {
   void add_gaps(const Observed& observed, const ExpectedTree& tree, const Match& match);
   void add_latency(const Outcome& outcome);
   void finish();
+  void note_collisions();
   void judge_count();
   void judge_rate();
   void add_signature();
   void collect_detached(const Attribution& attribution);
   double claimed_sampling(const LedgerEntry* entry) const;
+  std::optional<bool> own_draw(const LedgerEntry* entry) const;
+  std::string why_unsampled(const LedgerEntry* entry) const;
 
   const JudgeInput& input_;
   const ScenarioInput& scenario_;
@@ -88,7 +92,7 @@ class ScenarioJudge {
   std::vector<uint64_t> completes_by_tree_;
   std::map<std::pair<std::string, std::string>, HopGaps> gaps_;
   std::map<int, int> change_budget_;  // service → missing inbound spans already excused
-  uint64_t excused_spans_ = 0, judged_ = 0, rate_sent_ = 0, rate_seen_ = 0;
+  uint64_t excused_spans_ = 0, judged_ = 0, rate_sent_ = 0, rate_seen_ = 0, drawn_ = 0;
   stats::Histogram corrected_, uncorrected_, lateness_;
   uint64_t late_ = 0;
 };

@@ -1,6 +1,8 @@
 // What a scenario's judgement adds up to: gaps per hop, latency, rates, counts, signature.
 #include <fmt/format.h>
 
+#include <set>
+
 #include "check/hop_time.h"
 #include "check/scenario_judge.h"
 #include "stats/binomial.h"
@@ -88,12 +90,16 @@ void ScenarioJudge::judge_count() {
 
 // Sampling by the exact two-sided binomial test (verdict.md section 6).
 void ScenarioJudge::judge_rate() {
-  const double rate = scenario_.scenario.environment.sampling.value_or(100.0) / 100.0;
+  const double rate = claimed_environment(scenario_.scenario).sampling.value_or(100.0) / 100.0;
   const double p = stats::binomial_two_sided_p(rate_seen_, rate_sent_, rate);
   const auto interval = stats::binomial_interval(rate_sent_, rate, kRateAlpha);
   result_.notes.push_back(fmt::format(
       "sampling {} %: {} of {} requests seen, accepted {:.0f} to {:.0f} at alpha 1e-6", rate * 100, rate_seen_,
       rate_sent_, interval.first * static_cast<double>(rate_sent_), interval.second * static_cast<double>(rate_sent_)));
+  if (drawn_ > 0) {
+    result_.notes.push_back(
+        fmt::format("the draw of each of {} requests followed from our x-request-id beforehand", drawn_));
+  }
   if (p < kRateAlpha) {
     aggregates_.add_finding(0, "HOP0106", {}, fmt::format("{} % of {}", rate * 100, rate_sent_),
                             fmt::format("{} seen", rate_seen_), {});
@@ -115,7 +121,27 @@ void ScenarioJudge::add_signature() {
   for (const auto& [key, count] : signature) result_.signature.push_back({key.first, key.second, count});
 }
 
+// Two workloads under one service.name cannot be told apart by any backend (row M-54).
+void ScenarioJudge::note_collisions() {
+  std::map<std::string, std::set<std::string>> workloads;
+  for (size_t t = 0; t < expansion_.trees.size(); ++t) {
+    if (completes_by_tree_[t] == 0) continue;
+    for (const ExpectedSpan& span : expansion_.trees[t].spans) {
+      if (span.role != ProxyRole::kNone && span.service >= 0)
+        workloads[span.service_name].insert(span.workload_namespace + "/" + classifier_.service_label(span.service));
+    }
+  }
+  for (const auto& [name, services] : workloads) {
+    if (services.size() < 2) continue;
+    std::string list;
+    for (const std::string& service : services) list += (list.empty() ? "" : ", ") + service;
+    result_.notes.push_back(fmt::format("warning: {} share the service.name `{}` under {}", list, name,
+                                        to_string(claimed_environment(scenario_.scenario).naming)));
+  }
+}
+
 void ScenarioJudge::finish() {
+  note_collisions();
   result_.requests = scenario_.ledger.size();
   if (!scenario_.has_ledger) judge_count();
   if (rate_sent_ > 0) judge_rate();

@@ -132,13 +132,20 @@ std::string faults_text(const char* key, const std::vector<Fault>& faults) {
   return out;
 }
 
+std::string claimable_text(const SpecEnvironment& e) {
+  std::string out;
+  if (e.naming == NamingMode::kOtelSemanticConventions) out += "    enrichment: OTEL_SEMANTIC_CONVENTIONS\n";
+  else out += fmt::format("    naming: {}\n", e.naming_unset ? "unset" : to_string(e.naming));
+  out += e.sampling ? fmt::format("    sampling: {}\n", *e.sampling) : "    sampling: unset\n";
+  return out + fmt::format("    telemetryScope: {}\n", quoted(e.telemetry_scope));
+}
+
 std::string environment_text(const SpecEnvironment& e) {
   std::string out = "  environment:\n";
   out += fmt::format("    transport: {}\n", to_string(e.transport));
-  if (e.naming == NamingMode::kOtelSemanticConventions) out += "    enrichment: OTEL_SEMANTIC_CONVENTIONS\n";
-  else out += fmt::format("    naming: {}\n", to_string(e.naming));
-  out += fmt::format("    gatewaySpawn: {}\n", e.gateway_spawn);
-  out += e.sampling ? fmt::format("    sampling: {}\n", *e.sampling) : "    sampling: unset\n";
+  out += claimable_text(e);
+  out += fmt::format("    gatewaySpawn: {}\n    meshTracing: {}\n    namingRestart: {}\n", e.gateway_spawn,
+                     e.mesh_tracing, e.naming_restart);
   out += "    withoutSidecar: " + list(e.without_sidecar) + "\n";
   if (!e.mtls_off.empty()) out += "    mtlsOff: " + list(e.mtls_off) + "\n";
   out += fmt::format("    appExportThroughSidecar: {}\n", e.app_export_through_sidecar);
@@ -150,6 +157,7 @@ std::string environment_text(const SpecEnvironment& e) {
 std::string load_text(const LoadSpec& load) {
   std::string out = fmt::format("  load:\n    requests: {}\n    rate: {}\n    traceparent: {}\n    tag: {}\n",
                                 load.requests, load.rate, to_string(load.traceparent), to_string(load.tag));
+  if (load.request_id) out += "    requestId: true\n";
   if (!load.trace_state.empty()) out += "    traceState: " + quoted(load.trace_state) + "\n";
   out += "    journeys:\n";
   for (const Journey& journey : load.journeys) {
@@ -192,6 +200,7 @@ std::string to_yaml(const Scenario& scenario) {
     if (!item.port_name.empty()) out += ", portName: " + quoted(item.port_name);
     out += "}\n";
   }
+  if (scenario.expect_environment) out += "  expectEnvironment:\n" + claimable_text(*scenario.expect_environment);
   if (scenario.tracing_changed_before_start) out += "  tracingChangedBeforeStart: true\n";
   out += "  requires: " + list(scenario.requires_capabilities) + "\n";
   out += "  rows: " + list(scenario.rows) + "\n";

@@ -113,6 +113,15 @@ TEST(ConfigFixtures, FullScenarioHasEveryValue) {
   EXPECT_EQ(s.faults[5].times, 2);
   EXPECT_EQ(s.faults[5].status, 502);
   EXPECT_EQ(s.inject[0].header, "tracestate");
+  EXPECT_EQ(s.inject[1].header, "all");
+  EXPECT_EQ(s.environment.telemetry_scope, "workload/checkout");
+  EXPECT_FALSE(s.environment.mesh_tracing);
+  EXPECT_FALSE(s.environment.naming_restart);
+  ASSERT_TRUE(s.expect_environment);
+  EXPECT_EQ(s.expect_environment->naming, NamingMode::kCanonicalNameAndNamespace);
+  EXPECT_EQ(s.expect_environment->sampling, 25);
+  EXPECT_EQ(s.expect_environment->telemetry_scope, kScopeNamespace);
+  EXPECT_FALSE(s.expect_environment->mesh_tracing) << "what is not claimed otherwise is as it is set";
   EXPECT_EQ(s.expect_overrides[0].service_name, "other.shop");
   EXPECT_EQ(s.expect_overrides[1].port_name, "tcp-raw");
   EXPECT_TRUE(s.tracing_changed_before_start);
@@ -124,6 +133,7 @@ TEST(ConfigFixtures, UnsetSamplingIsNotZero) {
   const auto loaded = load_scenario(kRoot + "/fixtures/config/valid-scenario-inline-topology.yaml", kShare);
   ASSERT_TRUE(loaded) << text_of(loaded);
   EXPECT_EQ(loaded->environment.sampling, std::nullopt);
+  EXPECT_TRUE(loaded->load.request_id);
   EXPECT_EQ(loaded->environment.naming, NamingMode::kOtelSemanticConventions);
   EXPECT_EQ(loaded->load.journeys, (std::vector<Journey>{{"GET /", 1, "GET", "/"}}));
   EXPECT_EQ(loaded->topology.services[1].labels.at("app"), "back");

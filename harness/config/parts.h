@@ -37,6 +37,11 @@ struct ScenarioDraft {
   int ref_line = 0, ref_column = 0;
   std::vector<ServiceUse> uses;
 };
+// Notes that the file names a service; check_uses() looks it up when the topology is known.
+void use_service(ScenarioDraft& draft, const Node& at, const std::string& where, const std::string& service);
+// spec.environment and spec.expectEnvironment (environment_yaml.cc).
+void read_environment(Reader& spec, ScenarioDraft& draft);
+void read_expected_environment(Reader& spec, ScenarioDraft& draft);
 ScenarioDraft read_scenario(const std::string& name, const Node* spec, Problems& problems);
 // The checks that need the topology: every use names one of its services; the draft's journeys default to it.
 void check_uses(const ScenarioDraft& draft, Problems& problems);

@@ -25,77 +25,8 @@ const std::vector<std::pair<std::string, int>>& capabilities() {
   return kList;
 }
 
-const std::vector<std::pair<std::string, NamingMode>> kNamings{
-    {"APP_LABEL_AND_NAMESPACE", NamingMode::kAppLabelAndNamespace},
-    {"CANONICAL_NAME_ONLY", NamingMode::kCanonicalNameOnly},
-    {"CANONICAL_NAME_AND_NAMESPACE", NamingMode::kCanonicalNameAndNamespace}};
-
 bool all_digits(const std::string& text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
-
-// Fields of the format that this version knows with one value only; another value is refused by name.
-void only(Reader& reader, const std::string& key, const std::string& value) {
-  const std::string got = reader.text(key, value);
-  if (got != value)
-    reader.problem(key, fmt::format("\"{}\" is not supported by this version, only \"{}\" is", printable(got), value));
-}
-
-void use_service(ScenarioDraft& draft, const Node& at, const std::string& where, const std::string& service) {
-  if (!service.empty()) draft.uses.push_back({service, where, at.line, at.column});
-}
-
-// "1.31" or "1.31.0-dev": at least the minor.
-void check_istio_version(Reader& reader, const std::string& key, const std::string& version) {
-  const size_t dot = version.find('.');
-  const bool minor = dot != std::string::npos && all_digits(version.substr(0, dot)) && dot + 1 < version.size() &&
-                     version[dot + 1] >= '0' && version[dot + 1] <= '9';
-  if (!version.empty() && (!minor || version.size() > 32))
-    reader.problem(key, fmt::format("\"{}\" is no Istio version: write 1.31", printable(version)));
-}
-
-void read_proxy_versions(Reader& environment, ScenarioDraft& draft) {
-  draft.scenario.environment.proxy_versions = environment.text_map("proxyVersions");
-  const Node* node = environment.take("proxyVersions");
-  for (const auto& [service, version] : draft.scenario.environment.proxy_versions) {
-    check_istio_version(environment, "proxyVersions", version);
-    use_service(draft, *node, "spec.environment.proxyVersions", service);
-  }
-}
-
-void read_environment(Reader& spec, ScenarioDraft& draft) {
-  Reader reader(spec.take("environment"), "spec.environment", spec.problems());
-  SpecEnvironment& environment = draft.scenario.environment;
-  environment.transport =
-      reader.choice<Transport>("transport", Transport::kGrpc, {{"grpc", Transport::kGrpc}, {"http", Transport::kHttp}});
-  environment.naming = reader.choice("naming", NamingMode::kAppLabelAndNamespace, kNamings);
-  const bool enriched =
-      reader.choice<bool>("enrichment", false, {{"ISTIO_CANONICAL", false}, {"OTEL_SEMANTIC_CONVENTIONS", true}});
-  if (enriched && reader.has("naming"))
-    reader.problem("naming", "has no effect with enrichment OTEL_SEMANTIC_CONVENTIONS");
-  if (enriched) environment.naming = NamingMode::kOtelSemanticConventions;
-  environment.gateway_spawn = reader.boolean("gatewaySpawn", true);
-  const Node* sampling = reader.take("sampling");
-  if (sampling && sampling->kind == Node::Kind::kScalar && sampling->text == "unset") {
-    environment.sampling = std::nullopt;
-  } else {
-    environment.sampling = reader.number("sampling", 100.0, {0, 100});
-  }
-  environment.without_sidecar = reader.texts("withoutSidecar");
-  environment.mtls_off = reader.texts("mtlsOff");
-  for (const Node* item : reader.items("mtlsOff"))
-    use_service(draft, *item, "spec.environment.mtlsOff", item->text);
-  for (const Node* item : reader.items("withoutSidecar"))
-    use_service(draft, *item, "spec.environment.withoutSidecar", item->text);
-  environment.app_export_through_sidecar = reader.boolean("appExportThroughSidecar", false);
-  environment.istio = reader.text("istio", "");
-  check_istio_version(reader, "istio", environment.istio);
-  read_proxy_versions(reader, draft);
-  only(reader, "telemetryScope", "mesh");
-  only(reader, "mtls", "PERMISSIVE");
-  only(reader, "ports", "http");
-  only(reader, "injection", "namespace");
-  reader.finish();
 }
 
 std::vector<Journey> read_journeys(Reader& load, TagMode tag) {
@@ -152,6 +83,10 @@ void read_load(Reader& spec, LoadSpec& load) {
   if (!load.trace_state.empty() && load.traceparent == TraceparentMode::kNone) {
     reader.problem("traceState", "is only sent beside our traceparent, and traceparent is none");
   }
+  load.request_id = reader.boolean("requestId", false);
+  if (load.request_id && load.traceparent != TraceparentMode::kNone) {
+    reader.problem("requestId", "goes with traceparent none: beside a traceparent ours is always sent");
+  }
   // W3C Trace Context 3.3.1: a list of key=value members in visible ASCII, 512 characters are always carried on.
   const bool visible =
       std::all_of(load.trace_state.begin(), load.trace_state.end(), [](char c) { return c >= ' ' && c < 0x7f; });
@@ -188,7 +123,8 @@ Fault read_fault(const Node* item, const std::string& where, ScenarioDraft& draf
   is("abort", Fault::Kind::kAbort);
   is("retry", Fault::Kind::kRetry);
   fault.header = reader.choice<std::string>(
-      "drop", "", {{"traceparent", "traceparent"}, {"tracestate", "tracestate"}, {"x-request-id", "x-request-id"}});
+      "drop", "", {{"traceparent", "traceparent"}, {"tracestate", "tracestate"}, {"x-request-id", "x-request-id"},
+                     {"all", "all"}});
   fault.delay_nanos = reader.duration_nanos("delay", 0);
   fault.percent = reader.number("fail", 100, {0.01, 100});
   if (!reader.boolean("callTwice", true)) reader.problem("callTwice", "leave it out instead of false");
@@ -325,6 +261,7 @@ ScenarioDraft read_scenario(const std::string& name, const Node* spec_node, Prob
   if (scenario.inject_random && !scenario.inject.empty())
     spec.problem("injectRandom", "give either inject or injectRandom");
   read_overrides(spec, draft);
+  read_expected_environment(spec, draft);
   scenario.tracing_changed_before_start = spec.boolean("tracingChangedBeforeStart", false);
   read_requires(spec, scenario.requires_capabilities);
   read_rows(spec, scenario.rows);

@@ -19,6 +19,7 @@ uint64_t count(const json& object, const char* key) {
 Result<std::string> switches_of(const Fault& fault) {
   switch (fault.kind) {
     case Fault::Kind::kDrop:
+      if (fault.header == "all") return json{{"drop", {"traceparent", "tracestate", "x-request-id"}}}.dump();
       return json{{"drop", json::array({fault.header})}}.dump();
     case Fault::Kind::kDelay:
       return json{{"delayMs", fault.delay_nanos / 1'000'000}}.dump();

@@ -130,6 +130,10 @@ std::string to_json(const EnvRecord& record) {
            {"collectorImage", record.collector_image},
            {"images", record.images},
            {"notes", record.notes}};
+  out["meshTracing"] = record.mesh_tracing;
+  out["namingRestart"] = record.naming_restart;
+  out["namingUnset"] = record.naming_unset;
+  out["telemetryScope"] = record.telemetry_scope;
   out["sampling"] = record.sampling ? json(*record.sampling) : json(nullptr);
   return out.dump(2) + "\n";
 }
@@ -158,6 +162,10 @@ Result<EnvRecord> env_record_from_json(const std::string& text) {
     if (naming == to_string(mode)) record.naming = mode;
   }
   record.gateway_spawn = field(in, "gatewaySpawn", true);
+  record.mesh_tracing = field<bool>(in, "meshTracing", true);
+  record.naming_restart = field<bool>(in, "namingRestart", true);
+  record.naming_unset = field<bool>(in, "namingUnset", false);
+  record.telemetry_scope = field<std::string>(in, "telemetryScope", kScopeMesh);
   if (in.contains("sampling") && in["sampling"].is_number()) record.sampling = in["sampling"].get<double>();
   record.instances = field<std::map<std::string, std::string>>(in, "instances", {});
   record.agents = field<std::vector<std::string>>(in, "agents", {});

@@ -29,6 +29,8 @@ struct EnvRecord {
   NamingMode naming = NamingMode::kAppLabelAndNamespace;
   bool gateway_spawn = true;
   std::optional<double> sampling;
+  bool mesh_tracing = true, naming_unset = false, naming_restart = true;
+  std::string telemetry_scope = kScopeMesh;
   std::map<std::string, std::string> instances;  // namespace → hash of its instance_key()
   std::vector<std::string> agents;               // namespaces with a meshed load agent
   std::vector<std::string> revisions;            // further control planes, by revision

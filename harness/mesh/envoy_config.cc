@@ -133,7 +133,9 @@ void add_dry_run_tags(Json& tags) {
   }
 }
 
+// null where nothing is traced: istiod leaves the block out under disableSpanReporting (facts 2.3).
 Json tracing(const EnvoyRequest& request, const LocalWorkload& w, const std::string& service_name) {
+  if (!request.state.mesh_tracing) return nullptr;
   Json tags = Json::array();
   add_dry_run_tags(tags);
   const auto literal = [&tags](const char* tag, const std::string& value) {
@@ -173,7 +175,6 @@ Json connection_manager(Side side, const std::string& stat_prefix, Json routes, 
   Json manager{{"stat_prefix", stat_prefix},
                {"route_config", std::move(routes)},
                {"http_filters", filters},
-               {"tracing", std::move(trace)},
                {"use_remote_address", side == Side::kGateway},
                {"proxy_100_continue", true},
                {"upgrade_configs", Json::array({Json{{"upgrade_type", "websocket"}}})},
@@ -181,6 +182,7 @@ Json connection_manager(Side side, const std::string& stat_prefix, Json routes, 
                {"normalize_path", true},
                {"request_id_extension", request_id},
                {"path_with_escaped_slashes_action", "KEEP_UNCHANGED"}};
+  if (!trace.is_null()) manager["tracing"] = std::move(trace);
   if (side != Side::kOutbound) manager["server_name"] = "istio-envoy";
   if (side == Side::kInbound) {
     manager["forward_client_cert_details"] = "APPEND_FORWARD";

@@ -82,6 +82,14 @@ Result<void> KindProvider::install_istio(const run::EnvironmentState& state, con
   return {};
 }
 
+Result<void> KindProvider::install_all(const run::EnvironmentState& state, const std::atomic<bool>& stop) {
+  Result<void> done = install_istio(state, "", stop);
+  for (const auto& [revision, version] : further_) {
+    if (done) done = install_istio(state, revision, stop);
+  }
+  return done;
+}
+
 Result<void> KindProvider::wait_webhook(const std::string& revision, const std::atomic<bool>& stop) {
   const std::string suffix = revision.empty() ? "" : "-" + revision;
   const Result<void> ready =

@@ -134,7 +134,8 @@ Result<void> KindProvider::agent_stop(const std::string& agent) {
 Result<void> KindProvider::set_fault(const run::TopologyInstance& instance, const Fault& fault) {
   const Result<std::string> body = switches_of(fault);
   if (!body) return tl::unexpected<Error>(body.error());
-  const std::string& ns = instance.topology.ns;
+  const int at = instance.topology.find(fault.at);
+  const std::string& ns = at < 0 ? instance.topology.ns : instance.topology.services[static_cast<size_t>(at)].ns;
   const Result<std::vector<PodInfo>> pods = list_pods(*client_, ns, "hopcheck.dev/service=" + fault.at);
   if (!pods) return tl::unexpected<Error>(pods.error());
   size_t set = 0;

@@ -247,6 +247,12 @@ Result<void> KindProvider::ensure(const run::EnvironmentState& state, run::StepL
   }
   record_.transport = state.transport;
   record_.sampling = state.sampling;
+  record_.mesh_tracing = state.mesh_tracing;
+  record_.telemetry_scope = state.telemetry_scope;
+  record_.naming = state.naming;
+  record_.naming_unset = state.naming_unset;
+  record_.naming_restart = state.naming_restart;
+  record_.gateway_spawn = state.gateway_spawn;
   record_.complete = true;
   return save_env(options_.state_dir, record_);
 }

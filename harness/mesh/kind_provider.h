@@ -119,6 +119,10 @@ class KindProvider final : public run::Provider {
   Result<void> pack_harness(const std::atomic<bool>& stop);
   Result<void> install_istio(const run::EnvironmentState& state, const std::string& revision,
                              const std::atomic<bool>& stop);
+  Result<void> install_all(const run::EnvironmentState& state, const std::atomic<bool>& stop);  // further ones too
+  run::EnvironmentState applied_naming() const;
+  Result<void> change_telemetry(const run::EnvironmentState& state, const std::atomic<bool>& stop);
+  Result<void> restart_pods(const run::EnvironmentState& state, const std::atomic<bool>& stop);
   Result<void> render_all(const run::EnvironmentState& state);
   Result<void> wait_crds(const std::atomic<bool>& stop);
   Result<void> wait_webhook(const std::string& revision, const std::atomic<bool>& stop);

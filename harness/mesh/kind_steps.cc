@@ -216,6 +216,7 @@ Result<void> KindProvider::wait_routes(const std::vector<std::string>& hosts, co
 Result<void> KindProvider::create_all(const run::EnvironmentState& state, run::StepLog& log,
                                       const std::atomic<bool>& stop) {
   record_.naming = state.naming;
+  record_.naming_unset = state.naming_unset;
   record_.gateway_spawn = state.gateway_spawn;
   std::vector<std::string> third_party, hosts;
   for (const NeededImage& image : needed_) {
@@ -250,7 +251,7 @@ Result<void> KindProvider::create_all(const run::EnvironmentState& state, run::S
       "istioctl install", {base, load}, [&](Stop s) { return install_istio(state, "", s); }, kTool);
   const size_t telemetry = graph.add("Telemetry and routes", {base}, [&](Stop s) {
     Result<void> done = wait_crds(s);
-    Result<std::vector<KubeObject>> objects = telemetry_manifest(context_, state.transport, state.sampling);
+    Result<std::vector<KubeObject>> objects = telemetry_manifest(context_, state);
     if (done && !objects) return Result<void>(tl::unexpected<Error>(objects.error()));
     if (!done) return done;
     objects->insert(objects->end(), manifest_.routing.begin(), manifest_.routing.end());
@@ -282,50 +283,6 @@ Result<void> KindProvider::create_all(const run::EnvironmentState& state, run::S
   log.note("environment: " + to_text(graph.critical_path()));
   run_begun_ = true;
   return {};
-}
-
-Result<void> KindProvider::apply_difference(const run::EnvironmentState& state, run::StepLog& log,
-                                            const std::atomic<bool>& stop) {
-  std::string why = why_not(state);
-  for (const auto& [revision, version] : further_) {
-    const auto& known = record_.revisions;
-    if (why.empty() && std::find(known.begin(), known.end(), revision) == known.end())
-      why = "it has no control plane of Istio " + version.version;
-  }
-  if (!why.empty()) {
-    return fail(ErrorKind::kEnvironment, "environment " + record_.id + " does not fit: it needs a new environment", why,
-                "leave --env out, or hopcheck down --env " + record_.id);
-  }
-  const Result<void> begun = run_begun_ ? Result<void>() : begin_run(options_.run, log, stop);
-  if (!begun) return begun;
-  const Result<void> rendered = render_all(state);
-  if (!rendered) return rendered;
-  std::vector<std::string> hosts;
-  for (const run::TopologyInstance& instance : state.instances) hosts.push_back(gateway_host(instance.topology));
-  using Stop = const std::atomic<bool>&;
-  StepGraph graph;
-  if (state.transport != record_.transport || state.sampling != record_.sampling) {
-    graph.add("Telemetry mesh-default", {}, [&](Stop s) {
-      Result<std::map<std::string, uint64_t>> before = listener_updates();
-      if (!before) return Result<void>(tl::unexpected<Error>(before.error()));
-      updates_before_ = std::move(*before);
-      const Result<std::vector<KubeObject>> objects = telemetry_manifest(context_, state.transport, state.sampling);
-      if (!objects) return Result<void>(tl::unexpected<Error>(objects.error()));
-      return kube_apply_all(*client_, *objects, s);
-    });
-  }
-  if (!manifest_.workloads.empty()) {
-    const size_t base =
-        graph.add("namespaces and services", {}, [&](Stop s) { return kube_apply_all(*client_, manifest_.base, s); });
-    const size_t routing =
-        graph.add("routes", {base}, [&](Stop s) { return kube_apply_all(*client_, manifest_.routing, s); });
-    const size_t roles = graph.add("role images into the node", {}, [&](Stop s) { return load_roles(s); });
-    const size_t apply = graph.add("demo workloads", {base, roles},
-                                   [&](Stop s) { return kube_apply_all(*client_, manifest_.workloads, s); });
-    const size_t ready = graph.add("demo ready", {apply}, [&](Stop s) { return wait_all(manifest_.workloads, s); });
-    graph.add("gateway routes", {ready, routing}, [&, hosts](Stop s) { return wait_routes(hosts, s); });
-  }
-  return graph.run(log, stop);
 }
 
 // A run in a standing environment gets a capture of its own: the sink starts anew in another folder of the node.

@@ -57,6 +57,9 @@ Result<void> LocalProvider::ensure(const run::EnvironmentState& state, run::Step
     log.end(token, done ? "ok" : stop.load() ? "interrupted" : "failed");
     return done;
   };
+  if (up_ && run::needs_restart(state_, state)) {
+    return step("restart the proxies", [&] { return restart_proxies(state, stop); });
+  }
   if (up_) {
     return step("Telemetry mesh-default", [&] { return change_listeners(state, stop); });
   }

@@ -71,9 +71,11 @@ class LocalProvider final : public run::Provider {
   // Steps (local_steps.cc).
   Result<void> prepare(const run::EnvironmentState& state, Stop stop);  // parts, profile, lease, folder, reaper
   Result<void> write_files(const run::EnvironmentState& state);
+  Result<void> write_proxy_files(const run::EnvironmentState& state);
   Result<void> start_backend(Stop stop);  // sink and Collector
   Result<void> start_apps(Stop stop);
   Result<void> start_proxies(Stop stop);
+  Result<void> restart_proxies(const run::EnvironmentState& state, Stop stop);  // what only a start can change
   Result<void> change_listeners(const run::EnvironmentState& state, Stop stop);
   ChildSpec redis_of(const LocalWorkload& workload) const;
   ChildSpec demo_of(const LocalWorkload& workload) const;

@@ -112,6 +112,17 @@ Result<void> LocalProvider::write_files(const run::EnvironmentState& state) {
                                                options_.topology_to_yaml(instance.topology));
     if (!written) return written;
   }
+  const Result<void> proxies = write_proxy_files(state);
+  if (!proxies) return proxies;
+  const Result<std::string> collector = read_template(options_.share, "local-collector.yaml");
+  if (!collector) return tl::unexpected<Error>(collector.error());
+  const Result<std::string> filled =
+      render(*collector, {{"collector", mesh_.collector_ip}, {"sink", mesh_.sink_ip}}, "local-collector.yaml");
+  if (!filled) return tl::unexpected<Error>(filled.error());
+  return write_private(dir_ + "/collector.yaml", *filled);
+}
+
+Result<void> LocalProvider::write_proxy_files(const run::EnvironmentState& state) {
   for (const LocalWorkload* workload : proxied()) {
     const Result<EnvoyFiles> files = files_of(state, *workload);
     if (!files) return tl::unexpected<Error>(files.error());
@@ -119,12 +130,7 @@ Result<void> LocalProvider::write_files(const run::EnvironmentState& state) {
     if (written) written = write_private(file(*workload, "envoy.json"), files->bootstrap);
     if (!written) return written;
   }
-  const Result<std::string> collector = read_template(options_.share, "local-collector.yaml");
-  if (!collector) return tl::unexpected<Error>(collector.error());
-  const Result<std::string> filled =
-      render(*collector, {{"collector", mesh_.collector_ip}, {"sink", mesh_.sink_ip}}, "local-collector.yaml");
-  if (!filled) return tl::unexpected<Error>(filled.error());
-  return write_private(dir_ + "/collector.yaml", *filled);
+  return {};
 }
 
 Result<void> LocalProvider::start_backend(Stop stop) {
@@ -255,9 +261,20 @@ Result<void> LocalProvider::start_proxies(Stop stop) {
   return sink ? Result<void>{} : tl::unexpected<Error>(sink.error());
 }
 
+// A rollout of every workload, as far as proxies go: the apps behind them run on.
+Result<void> LocalProvider::restart_proxies(const run::EnvironmentState& state, Stop stop) {
+  std::vector<std::string> names;
+  for (const LocalWorkload* workload : proxied()) names.push_back("envoy " + workload->pod);
+  Result<void> done = processes_->stop(names);
+  if (!done) return done;
+  state_ = state;
+  updates_before_.clear();
+  done = write_proxy_files(state);
+  return done ? start_proxies(stop) : done;
+}
+
 Result<void> LocalProvider::change_listeners(const run::EnvironmentState& state, Stop stop) {
-  if (state.naming != state_.naming || state.gateway_spawn != state_.gateway_spawn ||
-      state.instances.size() != state_.instances.size()) {
+  if (state.instances.size() != state_.instances.size()) {
     return fail(ErrorKind::kUsage, "a standing local mesh can change its Telemetry only", "",
                 "run these scenarios one by one");
   }

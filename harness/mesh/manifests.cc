@@ -101,7 +101,7 @@ Part workload_part(const ManifestContext& context, const run::TopologyInstance& 
     if (known != context.revisions.end() && !known->second.empty()) pod_labels["istio.io/rev"] = known->second;
   }
   return {stock ? "demo/stock.yaml" : "demo/workload.yaml",
-          {{"namespace", yaml_quoted(instance.topology.ns)},
+          {{"namespace", yaml_quoted(service.ns)},
            {"service", service.name},
            {"workload", workload.name},
            {"labels", flow_map(pod_labels)},
@@ -118,11 +118,11 @@ Result<void> append_services(std::vector<KubeObject>& out, const ManifestContext
   std::set<std::string> accounts;
   for (const Service& service : topology.services) {
     if (!service.service_account.empty() && service.service_account != "default" &&
-        accounts.insert(service.service_account).second) {
+        accounts.insert(service.ns + "/" + service.service_account).second) {
       const Result<void> done = append(out, context.share,
                                        {"demo/account.yaml",
                                         {{"account", yaml_quoted(service.service_account)},
-                                         {"namespace", yaml_quoted(topology.ns)},
+                                         {"namespace", yaml_quoted(service.ns)},
                                          {"env", context.env}}});
       if (!done) return done;
     }
@@ -132,7 +132,7 @@ Result<void> append_services(std::vector<KubeObject>& out, const ManifestContext
     const Result<void> done = append(out, context.share,
                                      {"demo/service.yaml",
                                       {{"service", yaml_quoted(service.name)},
-                                       {"namespace", yaml_quoted(topology.ns)},
+                                       {"namespace", yaml_quoted(service.ns)},
                                        {"labels", flow_map(labels)},
                                        {"ports", service_ports(service)}}});
     if (!done) return done;
@@ -171,23 +171,44 @@ Result<std::string> istio_operator(const std::string& share, const IstioVersion&
   const Result<std::string> text = read_template(share, "istio/operator.yaml");
   if (!text) return text;
   const bool enriched = state.naming == NamingMode::kOtelSemanticConventions;
-  return render(*text,
-                {{"hub", istio.hub},
-                 {"tag", istio.tag},
-                 {"naming", to_string(enriched ? NamingMode::kAppLabelAndNamespace : state.naming)},
-                 {"enrichment", enriched ? "\n        serviceAttributeEnrichment: OTEL_SEMANTIC_CONVENTIONS" : ""},
-                 {"revision", revision.empty() ? "" : "\n  revision: " + revision},
-                 {"gateway", revision.empty() ? "true" : "false"},
-                 {"gateway_spawn", state.gateway_spawn ? "true" : "false"}},
-                "kind/istio/operator.yaml");
+  return render(
+      *text,
+      {{"hub", istio.hub},
+       {"tag", istio.tag},
+       {"naming", state.naming_unset ? ""
+                                     : std::string("\n      tracingServiceName: ") +
+                                           to_string(enriched ? NamingMode::kAppLabelAndNamespace : state.naming)},
+       {"enrichment", enriched ? "\n        serviceAttributeEnrichment: OTEL_SEMANTIC_CONVENTIONS" : ""},
+       {"revision", revision.empty() ? "" : "\n  revision: " + revision},
+       {"gateway", revision.empty() ? "true" : "false"},
+       {"gateway_spawn", state.gateway_spawn ? "true" : "false"}},
+      "kind/istio/operator.yaml");
 }
 
-Result<std::vector<KubeObject>> telemetry_manifest(const ManifestContext& context, Transport transport,
-                                                   std::optional<double> sampling) {
-  return render_objects(context.share, "istio/telemetry.yaml",
-                        {{"env", context.env},
-                         {"provider", transport == Transport::kGrpc ? "otel-tracing" : "otel-http"},
-                         {"sampling", sampling ? fmt::format("\n    randomSamplingPercentage: {}", *sampling) : ""}});
+Result<std::vector<KubeObject>> telemetry_manifest(const ManifestContext& context, const run::EnvironmentState& state) {
+  std::set<std::string> namespaces;
+  const bool whole_mesh = state.telemetry_scope == kScopeMesh;
+  if (whole_mesh) namespaces.insert("istio-system");
+  for (const run::TopologyInstance& instance : state.instances) {
+    if (!whole_mesh) namespaces.insert(instance.topology.ns);
+  }
+  const std::string prefix = kScopeWorkload;
+  const bool workload = state.telemetry_scope.rfind(prefix, 0) == 0;
+  Values values{{"env", context.env},
+                {"provider", state.transport == Transport::kGrpc ? "otel-tracing" : "otel-http"},
+                {"selector", workload ? fmt::format("\n  selector: {{matchLabels: {{hopcheck.dev/service: \"{}\"}}}}",
+                                                    state.telemetry_scope.substr(prefix.size()))
+                                      : ""},
+                {"sampling", state.sampling ? fmt::format("\n    randomSamplingPercentage: {}", *state.sampling) : ""},
+                {"disabled", state.mesh_tracing ? "" : "\n    disableSpanReporting: true"}};
+  std::vector<KubeObject> out;
+  for (const std::string& ns : namespaces) {
+    values["namespace"] = yaml_quoted(ns);
+    Result<std::vector<KubeObject>> one = render_objects(context.share, "istio/telemetry.yaml", values);
+    if (!one) return one;
+    for (KubeObject& object : *one) out.push_back(std::move(object));
+  }
+  return out;
 }
 
 Result<std::vector<KubeObject>> collector_manifest(const ManifestContext& context) {
@@ -222,13 +243,19 @@ Result<InstanceManifest> instance_manifest(const ManifestContext& context, const
     return fail(ErrorKind::kUsage, "topology " + topology.name + " has no entry service " + topology.entry);
   const Service& first = topology.services[static_cast<size_t>(entry)];
   InstanceManifest out;
-  Result<void> done = append(
-      out.base, context.share,
-      {"demo/namespace.yaml",
-       {{"namespace", yaml_quoted(topology.ns)},
-        {"env", context.env},
-        {"injection", instance.proxy_versions.empty() ? "istio-injection: enabled, " : ""},
-        {"topology_yaml", indented(topology_yaml, 4)}}});
+  std::set<std::string> namespaces{topology.ns};
+  for (const Service& service : topology.services) namespaces.insert(service.ns);
+  Result<void> done;
+  for (const std::string& ns : namespaces) {
+    if (!done) break;
+    done =
+        append(out.base, context.share,
+               {"demo/namespace.yaml",
+                {{"namespace", yaml_quoted(ns)},
+                 {"env", context.env},
+                 {"injection", instance.proxy_versions.empty() ? "istio-injection: enabled, " : ""},
+                 {"topology_yaml", indented(topology_yaml, 4)}}});
+  }
   if (done) done = append_services(out.base, context, topology);
   if (done) {
     done = append(out.routing, context.share,

@@ -33,8 +33,8 @@ Result<std::string> istio_operator(const std::string& share, const IstioVersion&
                                    const run::EnvironmentState& state, const std::string& revision);
 // "1-31-0-dev" for Istio 1.31.0-dev.
 std::string revision_of(const IstioVersion& istio);
-Result<std::vector<KubeObject>> telemetry_manifest(const ManifestContext& context, Transport transport,
-                                                   std::optional<double> sampling);
+// One object in the root namespace, or with a narrower scope one in each instance's namespace.
+Result<std::vector<KubeObject>> telemetry_manifest(const ManifestContext& context, const run::EnvironmentState& state);
 Result<std::vector<KubeObject>> collector_manifest(const ManifestContext& context);
 Result<std::vector<KubeObject>> sink_manifest(const ManifestContext& context);
 // The load agent's Secret and Deployment in namespace `ns`.

@@ -112,11 +112,15 @@ TEST(Manifests, Platform) {
 }
 
 TEST(Manifests, TelemetryLeavesTheFieldOutWhenAsked) {
-  const auto with = telemetry_manifest(context(), Transport::kGrpc, 12.5);
+  run::EnvironmentState state;
+  state.sampling = 12.5;
+  const auto with = telemetry_manifest(context(), state);
   ASSERT_TRUE(with.has_value());
   EXPECT_NE((*with)[0].body.find("otel-tracing"), std::string::npos);
   EXPECT_NE((*with)[0].body.find("\n    randomSamplingPercentage: 12.5\n"), std::string::npos) << (*with)[0].body;
-  const auto without = telemetry_manifest(context(), Transport::kHttp, std::nullopt);
+  state.transport = Transport::kHttp;
+  state.sampling = std::nullopt;
+  const auto without = telemetry_manifest(context(), state);
   ASSERT_TRUE(without.has_value());
   EXPECT_NE((*without)[0].body.find("otel-http"), std::string::npos);
   EXPECT_EQ((*without)[0].body.find("randomSamplingPercentage"), std::string::npos);

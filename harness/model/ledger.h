@@ -27,6 +27,7 @@ struct LoadPlan {
   TraceparentMode traceparent = TraceparentMode::kSampled;
   TagMode tag_mode = TagMode::kQuery;
   std::string trace_state;
+  bool request_id = false;  // our x-request-id goes out without a traceparent too
   std::vector<Journey> journeys;
   std::string base_url;     // http://127.0.0.1:30080 (plain HTTP only)
   std::string host_header;  // "" = from base_url

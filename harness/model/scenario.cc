@@ -2,6 +2,17 @@
 
 namespace hopcheck {
 
+const SpecEnvironment& claimed_environment(const Scenario& scenario) {
+  return scenario.expect_environment ? *scenario.expect_environment : scenario.environment;
+}
+
+bool in_telemetry_scope(const std::string& scope, const std::string& topology_ns, const std::string& ns,
+                        const std::string& service) {
+  if (scope == kScopeMesh) return true;
+  if (ns != topology_ns) return false;
+  return scope == kScopeNamespace || scope == kScopeWorkload + service;
+}
+
 const char* to_string(Entry entry) {
   switch (entry) {
     case Entry::kGateway: return "gateway";

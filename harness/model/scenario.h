@@ -35,6 +35,9 @@ struct LoadSpec {
   TraceparentMode traceparent = TraceparentMode::kSampled;
   TagMode tag = TagMode::kQuery;
   std::string trace_state;     // sent beside our traceparent; "{n}" is the request number; "" = none
+  // Our x-request-id is sent without a traceparent as well: where no gateway replaces it the draw of each request is
+  // known beforehand (facts 1.8, 9.12).
+  bool request_id = false;
   std::vector<Journey> journeys;  // at least one after loading
   bool operator==(const LoadSpec&) const = default;
 };
@@ -45,7 +48,7 @@ struct Fault {
   enum class Kind : uint8_t { kNone, kDrop, kDelay, kFail, kCallTwice, kAbort, kRetry };
   Kind kind = Kind::kNone;
   std::string at;         // service
-  std::string header;     // kDrop: traceparent, tracestate or x-request-id
+  std::string header;     // kDrop: traceparent, tracestate, x-request-id, or all (the three together)
   double percent = 100;   // kFail
   int64_t delay_nanos = 0;
   int status = 503;       // kFail, kAbort, kRetry
@@ -54,6 +57,11 @@ struct Fault {
   bool operator==(const Fault&) const = default;
 };
 const char* to_string(Fault::Kind kind);  // "drop" …
+
+// Where the Telemetry object stands: the root namespace, the topology's, or there with a selector of one service.
+inline constexpr const char* kScopeMesh = "mesh";
+inline constexpr const char* kScopeNamespace = "namespace";
+inline constexpr const char* kScopeWorkload = "workload/";
 
 struct SpecEnvironment {
   Transport transport = Transport::kGrpc;
@@ -66,6 +74,10 @@ struct SpecEnvironment {
   bool app_export_through_sidecar = false;       // true: the app's own OTLP export is not excluded from its sidecar
   std::string istio;  // dotted prefix the run's Istio must have, "" = any; a run with another skips the scenario
   std::map<std::string, std::string> proxy_versions;  // service → Istio version (dotted prefix) of its sidecars
+  bool mesh_tracing = true;                      // false: Telemetry says disableSpanReporting, only apps make spans
+  bool naming_restart = true;                    // false: the naming mode is set and no proxy restarted
+  bool naming_unset = false;                     // tracingServiceName is left out; `naming` is then Istio's default
+  std::string telemetry_scope = kScopeMesh;      // or kScopeNamespace, or kScopeWorkload + a service's name
   bool operator==(const SpecEnvironment&) const = default;
 };
 
@@ -98,12 +110,19 @@ struct Scenario {
   std::vector<Fault> inject;
   bool inject_random = false;  // draw one fault (or none) from the seed
   std::vector<ExpectOverride> expect_overrides;
+  std::optional<SpecEnvironment> expect_environment;  // what is claimed of the environment, where that is not so
   bool tracing_changed_before_start = false;
   std::vector<std::string> requires_capabilities;
   std::vector<std::string> rows;
   RuleOptions rules;
   bool operator==(const Scenario&) const = default;
 };
+
+// The environment that the expectation is made for: expect_environment where there is one.
+const SpecEnvironment& claimed_environment(const Scenario& scenario);
+// Proxies in namespace `ns` of service `service` ("istio-ingressgateway", "loadgen" too) make spans under that scope.
+bool in_telemetry_scope(const std::string& scope, const std::string& topology_ns, const std::string& ns,
+                        const std::string& service);
 
 struct ExpectedFinding {
   std::string code;

@@ -32,7 +32,8 @@ const Fault* find_fault(const Scenario& scenario, const std::string& journey, co
 class TreeBuilder {
  public:
   TreeBuilder(const Scenario& scenario, const ProfileBinding& binding, const Choice& choice)
-      : scenario_(scenario), topology_(scenario.topology), binding_(binding), choice_(choice),
+      : scenario_(scenario), claimed_(claimed_environment(scenario)), topology_(scenario.topology), binding_(binding),
+        choice_(choice),
         gateway_(gateway_service()), client_(load_client_service(scenario.topology.ns)) {}
 
   ExpectedTree build(const Journey& journey) {
@@ -45,7 +46,7 @@ class TreeBuilder {
     if (scenario_.entry == Entry::kGateway) {
       const int gateway = add_proxy(-1, ProxyRole::kGatewayServer, kGatewayService, entry, port, journey.method, path);
       const bool spawns =
-          binding_.of(kGatewayService).rule(ProxyRole::kGatewayClient, scenario_.environment.gateway_spawn) != nullptr;
+          binding_.of(kGatewayService).rule(ProxyRole::kGatewayClient, claimed_.gateway_spawn) != nullptr;
       for (int left = failing_attempts(service.name); left >= 0; --left) {
         // With spawn on each attempt has a CLIENT span of its own, without it all attempts hang under the one span.
         const int attempt =
@@ -85,9 +86,14 @@ class TreeBuilder {
   int add_proxy(int parent, ProxyRole role, int index, int peer, uint16_t port, const std::string& method,
                 const std::string& path) {
     const MeshProfile& profile = binding_.of(index);
-    const SpanRule* rule = profile.rule(role, scenario_.environment.gateway_spawn);
+    const SpanRule* rule = profile.rule(role, claimed_.gateway_spawn);
     if (rule == nullptr) return parent;  // this version's proxy emits nothing on this side
     const Service& service = service_of(index);
+    // A proxy that no Telemetry object governs hands the context on and makes no span (facts 2.3).
+    if (!claimed_.mesh_tracing ||
+        !in_telemetry_scope(claimed_.telemetry_scope, topology_.ns, service.ns, service.name)) {
+      return parent;
+    }
     const Workload& workload = workload_of(index);
     // The route is the called service's: the proxy's own on the inbound side, the peer's elsewhere.
     const Service& called = role == ProxyRole::kInbound ? service : topology_.services[peer];
@@ -142,7 +148,7 @@ class TreeBuilder {
     for (const ExpectOverride& item : scenario_.expect_overrides) {
       if (item.service == service.name && !item.service_name.empty()) return item.service_name;
     }
-    const auto found = profile.naming.find(scenario_.environment.naming);
+    const auto found = profile.naming.find(claimed_.naming);
     return found == profile.naming.end() ? "" : proxy_service_name(found->second, service, workload);
   }
 
@@ -274,6 +280,7 @@ class TreeBuilder {
   }
 
   const Scenario& scenario_;
+  const SpecEnvironment& claimed_;
   const Topology& topology_;
   const ProfileBinding& binding_;
   const Choice& choice_;
@@ -313,10 +320,10 @@ Result<void> check_naming(const Scenario& scenario, const ProfileBinding& bindin
   std::vector<const MeshProfile*> used{binding.fallback};
   for (const auto& [service, profile] : binding.by_service) used.push_back(profile);
   for (const MeshProfile* profile : used) {
-    if (profile == nullptr || profile->naming.count(scenario.environment.naming) > 0) continue;
+    if (profile == nullptr || profile->naming.count(claimed_environment(scenario).naming) > 0) continue;
     return fail(ErrorKind::kUsage,
                 fmt::format("scenario {}: Istio {} has no {}", scenario.name, profile->istio_minor,
-                            to_string(scenario.environment.naming)),
+                            to_string(claimed_environment(scenario).naming)),
                 fmt::format("profile {} names no such mode", profile->name), "run it on a version that has it");
   }
   return {};

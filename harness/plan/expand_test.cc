@@ -212,5 +212,67 @@ TEST_F(ExpandTest, ProfileByExactMinorElseTheNearestLower) {
   EXPECT_EQ(envoy_minor_of("nonsense"), "");
 }
 
+// An app span by its name and the app span above it, mesh spans left out.
+std::vector<std::pair<std::string, std::string>> app_spans(const ExpectedTree& tree) {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const ExpectedSpan& span : tree.spans) {
+    if (span.role != ProxyRole::kNone) continue;
+    int above = span.parent;
+    while (above >= 0 && tree.spans[above].role != ProxyRole::kNone) above = tree.spans[above].parent;
+    out.emplace_back(span.service_name + " " + span.name,
+                     above < 0 ? "" : tree.spans[above].service_name + " " + tree.spans[above].name);
+  }
+  return out;
+}
+
+// Row O-71: what is expected of the apps with mesh tracing on and off is the same, parents among themselves included.
+TEST_F(ExpandTest, MeshSpansAreAdditive) {
+  Scenario on = scenario("scenarios/extended/additive-tracing-on.yaml");
+  Scenario off = scenario("scenarios/extended/additive-tracing-off.yaml");
+  off.environment.mesh_tracing = true;
+  EXPECT_EQ(on.environment, off.environment);
+  EXPECT_EQ(on.topology, off.topology);
+  EXPECT_EQ(on.load, off.load);
+  for (const char* file : {"extended/additive-tracing-on", "core/bookinfo-gateway", "core/checkout-mesh"}) {
+    Scenario s = scenario(std::string("scenarios/") + file + ".yaml");
+    for (const MeshProfile& profile : profiles_) {
+      ProfileBinding binding;
+      binding.fallback = &profile;
+      s.environment.mesh_tracing = true;
+      const auto with = expand(s, binding);
+      s.environment.mesh_tracing = false;
+      const auto without = expand(s, binding);
+      ASSERT_TRUE(with && without);
+      ASSERT_EQ(with->trees.size(), without->trees.size());
+      for (size_t i = 0; i < with->trees.size(); ++i) {
+        EXPECT_EQ(app_spans(with->trees[i]), app_spans(without->trees[i]));
+        EXPECT_EQ(app_spans(without->trees[i]).size(), without->trees[i].spans.size()) << "no mesh span is left";
+      }
+    }
+  }
+}
+
+// Row O-24: each scope leaves exactly the spans of the proxies it governs.
+TEST_F(ExpandTest, TelemetryScopeChoosesTheProxies) {
+  Scenario s = scenario("scenarios/extended/scope-namespace.yaml");
+  EXPECT_EQ(counts(s, "istio-1.30"), (Counts{{5, 10}}));  // without the gateway's two
+  s.environment.telemetry_scope = "workload/checkout";
+  EXPECT_EQ(counts(s, "istio-1.30"), (Counts{{2, 7}}));
+  s.expect_environment = s.environment;
+  s.expect_environment->telemetry_scope = kScopeMesh;  // the claim, not the environment, makes the expectation
+  EXPECT_EQ(counts(s, "istio-1.30"), (Counts{{7, 12}}));
+}
+
+// Row O-66: N meshed services behind the gateway leave 2N - 1 sidecar spans, and the gateway's two.
+TEST_F(ExpandTest, EveryHopOfAChainAddsTwo) {
+  Scenario s = scenario("scenarios/faults/propagation-none.yaml");
+  for (size_t hops = 5; hops >= 1; --hops) {
+    s.topology.services.resize(hops);
+    s.topology.services.back().calls.clear();
+    EXPECT_EQ(counts(s, "istio-1.30"), (Counts{{2 * hops + 1, 2 * hops + 1}}));
+    EXPECT_EQ(counts(s, "istio-1.31"), (Counts{{2 * hops + 1, 2 * hops + 1}}));
+  }
+}
+
 }  // namespace
 }  // namespace hopcheck::plan

@@ -213,7 +213,10 @@ Intent intent_at(const LoadPlan& plan, const TagCipher& cipher, uint64_t index) 
   if (plan.tag_mode != TagMode::kNone) {
     intent.hop = fmt::format("{}-{}{}", cipher.run8(), plan.warmup ? "w" : "", intent.n);
   }
-  if (plan.traceparent == TraceparentMode::kNone) return intent;
+  if (plan.traceparent == TraceparentMode::kNone) {
+    if (plan.request_id) intent.request_id = cipher.request_id(intent.n);
+    return intent;
+  }
   intent.trace_id = cipher.trace_id(intent.n);
   intent.span_id = cipher.span_id(intent.n);
   intent.sampled = plan.traceparent == TraceparentMode::kSampled;

@@ -33,8 +33,8 @@ class TagCipher {
   std::unique_ptr<Keys> keys_;
 };
 
-// The request i (0-based) of the plan. Header-less mode: ids zero, request_id and trace_state empty, as nothing of
-// them is sent.
+// The request i (0-based) of the plan. Header-less mode: ids zero and trace_state empty, as nothing of them is sent;
+// request_id only where the plan asks for it.
 Intent intent_at(const LoadPlan& plan, const TagCipher& cipher, uint64_t index);
 // "00-<trace>-<span>-01"; "" in header-less mode.
 std::string traceparent_of(const Intent& intent);

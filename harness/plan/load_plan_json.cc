@@ -76,6 +76,8 @@ LoadPlan read_plan(const json& root) {
   plan.traceparent = enum_from(text_member(root, "traceparent"), kTraceparentModes, "traceparent");
   plan.tag_mode = enum_from(text_member(root, "tag"), kTagModes, "tag");
   plan.trace_state = text_member(root, "traceState");
+  if (!member(root, "requestId").is_boolean()) throw BadField{"requestId: not a boolean"};
+  plan.request_id = root["requestId"].get<bool>();
   plan.base_url = text_member(root, "baseUrl");
   plan.host_header = text_member(root, "hostHeader");
   plan.timeout_nanos = integer<int64_t>(member(root, "timeoutNanos"), "timeoutNanos");
@@ -135,6 +137,7 @@ std::string to_json(const LoadPlan& plan) {
                {"traceparent", to_string(plan.traceparent)},
                {"tag", to_string(plan.tag_mode)},
                {"traceState", plan.trace_state},
+               {"requestId", plan.request_id},
                {"journeys", journeys},
                {"baseUrl", plan.base_url},
                {"hostHeader", plan.host_header},

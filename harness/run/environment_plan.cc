@@ -11,11 +11,8 @@ namespace {
 
 void move_to_namespace(Topology& topology, const std::string& suffix) {
   if (suffix.empty()) return;
-  const std::string old = topology.ns;
-  topology.ns = old + suffix;
-  for (Service& service : topology.services) {
-    if (service.ns == old) service.ns = topology.ns;
-  }
+  topology.ns += suffix;
+  for (Service& service : topology.services) service.ns += suffix;
   if (!topology.host.empty()) topology.host = suffix.substr(1) + "." + topology.host;
 }
 
@@ -35,14 +32,16 @@ std::string suffix_of(const TopologyInstance& instance) {
 
 bool same_group(const EnvironmentState& a, const SpecEnvironment& b) {
   return a.transport == b.transport && a.sampling == b.sampling && a.naming == b.naming &&
-         a.gateway_spawn == b.gateway_spawn;
+         a.naming_unset == b.naming_unset && a.naming_restart == b.naming_restart &&
+         a.gateway_spawn == b.gateway_spawn && a.mesh_tracing == b.mesh_tracing &&
+         a.telemetry_scope == b.telemetry_scope;
 }
 
 class Planner {
  public:
   Planner(const std::string& istio, uint64_t seed) : istio_(istio), seed_(seed) {}
 
-  Result<void> add(const Scenario& scenario, size_t source) {
+  void add(const Scenario& scenario, size_t source) {
     PlannedScenario item;
     item.scenario = scenario;
     item.source = source;
@@ -63,14 +62,12 @@ class Planner {
     move_to_namespace(instance.topology, suffix_of(instance));
     item.scenario.topology = instance.topology;
     item.instance = place(std::move(instance), scenario.entry == Entry::kMesh);
-    auto group = group_of(scenario);
-    if (!group) return tl::unexpected(group.error());
-    item.group = *group;
+    item.group = group_of(scenario);
     plan_.scenarios.push_back(std::move(item));
-    return {};
   }
 
   EnvironmentPlan finish() {
+    order_groups();
     std::stable_sort(plan_.scenarios.begin(), plan_.scenarios.end(),
                      [](const PlannedScenario& a, const PlannedScenario& b) { return a.group < b.group; });
     uint64_t next = 0;
@@ -96,26 +93,45 @@ class Planner {
     return instances_.size() - 1;
   }
 
-  Result<size_t> group_of(const Scenario& scenario) {
+  size_t group_of(const Scenario& scenario) {
     const SpecEnvironment& environment = scenario.environment;
     for (size_t i = 0; i < plan_.groups.size(); ++i) {
       if (same_group(plan_.groups[i], environment)) return i;
-    }
-    if (!plan_.groups.empty() &&
-        (plan_.groups[0].naming != environment.naming || plan_.groups[0].gateway_spawn != environment.gateway_spawn)) {
-      return fail(
-          ErrorKind::kUsage,
-          fmt::format("scenario {} needs another mesh than {}", scenario.name, plan_.scenarios[0].scenario.name),
-          "naming mode and gateway spawn are fixed when Istio is installed", "run it in a run of its own");
     }
     EnvironmentState state;
     state.istio = istio_;
     state.transport = environment.transport;
     state.naming = environment.naming;
+    state.naming_unset = environment.naming_unset;
+    state.naming_restart = environment.naming_restart;
     state.gateway_spawn = environment.gateway_spawn;
     state.sampling = environment.sampling;
+    state.mesh_tracing = environment.mesh_tracing;
+    state.telemetry_scope = environment.telemetry_scope;
     plan_.groups.push_back(std::move(state));
     return plan_.groups.size() - 1;
+  }
+
+  // States of one naming and spawn stand together, in the order in which they were first asked for: between others all
+  // proxies restart.
+  void order_groups() {
+    std::vector<size_t> order(plan_.groups.size());
+    std::vector<size_t> rank(plan_.groups.size());
+    for (size_t i = 0; i < order.size(); ++i) {
+      order[i] = rank[i] = i;
+      for (size_t j = 0; j < i && rank[i] == i; ++j) {
+        if (!needs_restart(plan_.groups[j], plan_.groups[i])) rank[i] = rank[j];
+      }
+    }
+    std::stable_sort(order.begin(), order.end(), [&rank](size_t a, size_t b) { return rank[a] < rank[b]; });
+    std::vector<EnvironmentState> groups;
+    std::vector<size_t> place(order.size());
+    for (size_t i = 0; i < order.size(); ++i) {
+      place[order[i]] = i;
+      groups.push_back(std::move(plan_.groups[order[i]]));
+    }
+    plan_.groups = std::move(groups);
+    for (PlannedScenario& item : plan_.scenarios) item.group = place[item.group];
   }
 
   const std::string istio_;
@@ -132,12 +148,10 @@ uint64_t EnvironmentPlan::total_requests() const {
   return sum;
 }
 
-Result<EnvironmentPlan> plan_environment(const std::vector<Scenario>& scenarios, const std::string& istio,
+EnvironmentPlan plan_environment(const std::vector<Scenario>& scenarios, const std::string& istio,
                                          uint64_t seed) {
   Planner planner(istio, seed);
-  for (size_t i = 0; i < scenarios.size(); ++i) {
-    if (auto added = planner.add(scenarios[i], i); !added) return tl::unexpected(added.error());
-  }
+  for (size_t i = 0; i < scenarios.size(); ++i) planner.add(scenarios[i], i);
   return planner.finish();
 }
 
@@ -162,8 +176,10 @@ std::vector<ExpectedFinding> findings_of_fault(const Topology& topology, const F
   Subject subject;
   subject.service = fault.at;
   if (fault.kind == Fault::Kind::kDrop) {
-    subject.header = fault.header;
-    const char* code = fault.header == "traceparent" ? "HOP0601" : fault.header == "tracestate" ? "HOP0602" : "HOP0603";
+    subject.header = fault.header == "all" ? "traceparent" : fault.header;
+    const char* code = subject.header == "traceparent"  ? "HOP0601"
+                       : subject.header == "tracestate" ? "HOP0602"
+                                                        : "HOP0603";
     return {{code, subject_key(subject)}};
   }
   if (fault.kind == Fault::Kind::kFail) return {{"HOP0506", subject_key(subject)}};

@@ -21,14 +21,13 @@ struct PlannedScenario {
 };
 
 struct EnvironmentPlan {
-  std::vector<EnvironmentState> groups;      // the first is brought up; each later one differs in Telemetry alone
+  std::vector<EnvironmentState> groups;      // the first is brought up; later ones differ in Telemetry, or in naming
+                                             // and spawn, which restarts the proxies: those stand together
   std::vector<PlannedScenario> scenarios;    // ordered by group, then as given
   uint64_t total_requests() const;
 };
 
-// Error kUsage: groups that differ in what needs another mesh (naming mode, gateway spawn).
-Result<EnvironmentPlan> plan_environment(const std::vector<Scenario>& scenarios, const std::string& istio,
-                                         uint64_t seed);
+EnvironmentPlan plan_environment(const std::vector<Scenario>& scenarios, const std::string& istio, uint64_t seed);
 
 // The random canary's draw: kind none, drop (with a header) or callTwice, at a service that calls another one.
 Fault draw_fault(const Topology& topology, uint64_t seed);

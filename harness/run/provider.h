@@ -39,8 +39,20 @@ struct EnvironmentState {
   NamingMode naming = NamingMode::kAppLabelAndNamespace;
   bool gateway_spawn = true;
   std::optional<double> sampling = 100.0;
+  bool mesh_tracing = true;
+  bool naming_unset = false;
+  bool naming_restart = true;
+  std::string telemetry_scope = kScopeMesh;  // as in SpecEnvironment; it holds for every instance
   std::vector<TopologyInstance> instances;
 };
+
+// Proxies read their naming mode (and istiod the gateway's spawn switch) at their start: a change restarts them all,
+// unless it is wanted that the old names stay.
+inline bool needs_restart(const EnvironmentState& from, const EnvironmentState& to) {
+  if (!to.naming_restart) return false;
+  return !from.naming_restart || from.naming != to.naming || from.naming_unset != to.naming_unset ||
+         from.gateway_spawn != to.gateway_spawn;
+}
 
 // Reports the steps of a phase as they start and end; thread-safe. The implementation prints progress and keeps
 // phases.jsonl.

@@ -7,6 +7,7 @@
 #include "config/load.h"
 #include "run/canary.h"
 #include "run/drain.h"
+#include "run/earlier_facts.h"
 #include "run/environment_plan.h"
 #include "run/expectation_check.h"
 #include "run/tally.h"
@@ -27,31 +28,86 @@ TEST(EnvironmentPlan, GroupsByTelemetryAndGivesEachWayOfDeployingItsNamespace) {
                                            load("canary/telemetry-without-percentage.yaml"),
                                            load("canary/no-sidecar.yaml"), load("core/checkout-mesh.yaml")};
   const auto plan = plan_environment(scenarios, "1.31", 1);
-  ASSERT_TRUE(plan) << plan.error().what;
-  ASSERT_EQ(plan->groups.size(), 2u);
-  EXPECT_EQ(plan->groups[0].sampling, 100.0);
-  EXPECT_FALSE(plan->groups[1].sampling.has_value());
+  ASSERT_EQ(plan.groups.size(), 2u);
+  EXPECT_EQ(plan.groups[0].sampling, 100.0);
+  EXPECT_FALSE(plan.groups[1].sampling.has_value());
   std::set<std::string> namespaces;
   bool mesh_client = false;
-  for (const TopologyInstance& instance : plan->groups[0].instances) {
+  for (const TopologyInstance& instance : plan.groups[0].instances) {
     namespaces.insert(instance.topology.ns);
     if (instance.topology.ns == "hop-checkout") mesh_client = instance.mesh_client;
   }
   EXPECT_EQ(namespaces, (std::set<std::string>{"hop-checkout", "hop-checkout-direct", "hop-checkout-no-payments"}));
   EXPECT_TRUE(mesh_client);
   uint64_t next = 0;
-  for (const PlannedScenario& item : plan->scenarios) {
+  for (const PlannedScenario& item : plan.scenarios) {
     EXPECT_EQ(item.first_n, next);
     next += item.scenario.load.requests;
-    EXPECT_EQ(item.scenario.topology.ns, plan->groups[0].instances[item.instance].topology.ns);
+    EXPECT_EQ(item.scenario.topology.ns, plan.groups[0].instances[item.instance].topology.ns);
   }
-  EXPECT_EQ(plan->scenarios.back().scenario.name, "telemetry-without-percentage");
+  EXPECT_EQ(plan.scenarios.back().scenario.name, "telemetry-without-percentage");
 }
 
-TEST(EnvironmentPlan, RefusesWhatNeedsAnotherMesh) {
-  Scenario other = load("core/checkout-gateway.yaml");
+// Naming modes take turns in one run; states of one mode stand together, so that proxies restart as seldom as can be.
+TEST(EnvironmentPlan, GroupsOfOneNamingStandTogether) {
+  Scenario other = load("core/checkout-gateway.yaml"), half = other, again = other;
   other.environment.naming = NamingMode::kCanonicalNameOnly;
-  EXPECT_FALSE(plan_environment({load("core/checkout-gateway.yaml"), other}, "", 1));
+  half.environment.sampling = 50;
+  again.environment.naming = NamingMode::kCanonicalNameOnly;
+  again.environment.sampling = 50;
+  const auto plan = plan_environment({load("core/checkout-gateway.yaml"), other, half, again}, "", 1);
+  ASSERT_EQ(plan.groups.size(), 4u);
+  EXPECT_FALSE(needs_restart(plan.groups[0], plan.groups[1]));
+  EXPECT_TRUE(needs_restart(plan.groups[1], plan.groups[2]));
+  EXPECT_FALSE(needs_restart(plan.groups[2], plan.groups[3]));
+  ASSERT_EQ(plan.scenarios.size(), 4u);
+  std::vector<size_t> sources;
+  for (const PlannedScenario& item : plan.scenarios) {
+    sources.push_back(item.source);
+    EXPECT_EQ(plan.groups[item.group].sampling, item.scenario.environment.sampling);
+    EXPECT_EQ(plan.groups[item.group].naming, item.scenario.environment.naming);
+  }
+  EXPECT_EQ(sources, (std::vector<size_t>{0, 2, 1, 3}));
+}
+
+// Every namespace of a topology moves with its instance: two copies never meet in one.
+TEST(EnvironmentPlan, AnInstanceKeepsItsNamespacesApart) {
+  Scenario names = load("extended/naming-app.yaml"), direct = names;
+  direct.name = "direct";
+  direct.entry = Entry::kDirect;
+  const auto plan = plan_environment({names, direct}, "", 1);
+  ASSERT_EQ(plan.groups[0].instances.size(), 2u);
+  std::set<std::string> namespaces;
+  for (const TopologyInstance& instance : plan.groups[0].instances) {
+    for (const Service& service : instance.topology.services) namespaces.insert(service.ns);
+  }
+  EXPECT_EQ(namespaces,
+            (std::set<std::string>{"hop-names", "hop-names-direct", "hop-names-too", "hop-names-too-direct"}));
+}
+
+TEST(EarlierFacts, CountersGoOnAcrossARestart) {
+  Environment environment;
+  environment.proxies.resize(2);
+  environment.proxies[0].pod = "kept";
+  environment.proxies[1].pod = "gone";
+  for (ProxyFact& proxy : environment.proxies) {
+    proxy.sent_before = 10;
+    proxy.sent_after = 25;
+  }
+  environment.collector_fact.restarts = 1;
+  EarlierFacts earlier;
+  keep_counters(environment, earlier);
+  Environment later;
+  later.proxies.resize(1);
+  later.proxies[0].pod = "kept";
+  later.proxies[0].sent_before = 0;
+  later.proxies[0].sent_after = 7;
+  add_counters(earlier, later);
+  ASSERT_EQ(later.proxies.size(), 2u);
+  EXPECT_EQ(later.proxies[0].sent_after, 22u);
+  EXPECT_EQ(later.proxies[0].sent_before, 0u);
+  EXPECT_EQ(later.proxies[1].pod, "gone");
+  EXPECT_EQ(later.collector_fact.restarts, 1);
 }
 
 TEST(DrawFault, DrawsEveryKindAndOnlyWhereItCanBeSeen) {

@@ -1,0 +1,138 @@
+// What a standing environment goes through when the state asked for is another one: Telemetry objects, further
+// instances, and another naming mode, which only new pods read.
+#include <algorithm>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "mesh/kind_provider.h"
+
+namespace hopcheck::mesh {
+namespace {
+
+constexpr int64_t kReadyMs = 240'000;
+
+}  // namespace
+
+Result<void> KindProvider::apply_difference(const run::EnvironmentState& state, run::StepLog& log,
+                                            const std::atomic<bool>& stop) {
+  // A run may change the naming of its mesh from group to group; a standing one that was set up otherwise is refused.
+  run::EnvironmentState asked = state;
+  if (run_begun_) {
+    asked.naming = record_.naming;
+    asked.gateway_spawn = record_.gateway_spawn;
+  }
+  std::string why = why_not(asked);
+  for (const auto& [revision, version] : further_) {
+    const auto& known = record_.revisions;
+    if (why.empty() && std::find(known.begin(), known.end(), revision) == known.end())
+      why = "it has no control plane of Istio " + version.version;
+  }
+  if (!why.empty()) {
+    return fail(ErrorKind::kEnvironment, "environment " + record_.id + " does not fit: it needs a new environment", why,
+                "leave --env out, or hopcheck down --env " + record_.id);
+  }
+  const Result<void> begun = run_begun_ ? Result<void>() : begin_run(options_.run, log, stop);
+  if (!begun) return begun;
+  const Result<void> rendered = render_all(state);
+  if (!rendered) return rendered;
+  std::vector<std::string> hosts;
+  for (const run::TopologyInstance& instance : state.instances) hosts.push_back(gateway_host(instance.topology));
+  using Stop = const std::atomic<bool>&;
+  StepGraph graph;
+  if (run::needs_restart(applied_naming(), state)) {
+    const size_t install = graph.add("istioctl install", {}, [&](Stop s) { return install_all(state, s); });
+    const size_t restart = graph.add("restart the pods", {install}, [&](Stop s) { return restart_pods(state, s); });
+    graph.add("gateway routes", {restart}, [&, hosts](Stop s) { return wait_routes(hosts, s); });
+  }
+  if (!state.naming_restart && (state.naming != record_.naming || state.naming_unset != record_.naming_unset)) {
+    graph.add("istioctl install", {}, [&](Stop s) { return install_all(state, s); });  // and no proxy hears of it
+  }
+  if (state.transport != record_.transport || state.sampling != record_.sampling ||
+      state.mesh_tracing != record_.mesh_tracing || state.telemetry_scope != record_.telemetry_scope) {
+    graph.add("Telemetry mesh-default", {}, [&](Stop s) { return change_telemetry(state, s); });
+  }
+  if (!manifest_.workloads.empty()) {
+    const size_t base =
+        graph.add("namespaces and services", {}, [&](Stop s) { return kube_apply_all(*client_, manifest_.base, s); });
+    const size_t routing =
+        graph.add("routes", {base}, [&](Stop s) { return kube_apply_all(*client_, manifest_.routing, s); });
+    const size_t roles = graph.add("role images into the node", {}, [&](Stop s) { return load_roles(s); });
+    const size_t apply = graph.add("demo workloads", {base, roles},
+                                   [&](Stop s) { return kube_apply_all(*client_, manifest_.workloads, s); });
+    const size_t ready = graph.add("demo ready", {apply}, [&](Stop s) { return wait_all(manifest_.workloads, s); });
+    graph.add("gateway routes", {ready, routing}, [&, hosts](Stop s) { return wait_routes(hosts, s); });
+  }
+  return graph.run(log, stop);
+}
+
+run::EnvironmentState KindProvider::applied_naming() const {
+  run::EnvironmentState applied;
+  applied.naming = record_.naming;
+  applied.naming_unset = record_.naming_unset;
+  applied.naming_restart = record_.naming_restart;
+  applied.gateway_spawn = record_.gateway_spawn;
+  return applied;
+}
+
+// The objects of the new state are applied, then those of the old one that it does not have are removed.
+Result<void> KindProvider::change_telemetry(const run::EnvironmentState& state, const std::atomic<bool>& stop) {
+  Result<std::map<std::string, uint64_t>> before = listener_updates();
+  if (!before) return tl::unexpected<Error>(before.error());
+  updates_before_ = std::move(*before);
+  run::EnvironmentState old = state;
+  old.telemetry_scope = record_.telemetry_scope;
+  const Result<std::vector<KubeObject>> objects = telemetry_manifest(context_, state);
+  const Result<std::vector<KubeObject>> gone = telemetry_manifest(context_, old);
+  if (!objects || !gone) return tl::unexpected<Error>(objects ? gone.error() : objects.error());
+  const Result<void> applied = kube_apply_all(*client_, *objects, stop);
+  if (!applied) return applied;
+  for (const KubeObject& object : *gone) {
+    const bool stays =
+        std::any_of(objects->begin(), objects->end(), [&](const KubeObject& o) { return o.ns == object.ns; });
+    const Result<std::string> path = api_path(object);
+    if (stays || !path) continue;
+    const Result<KubeResponse> removed = client_->request({"DELETE", *path, "", {}, 30'000});
+    if (!removed) return tl::unexpected<Error>(removed.error());
+    if (removed->status / 100 != 2 && removed->status != 404) {
+      return fail(ErrorKind::kEnvironment, "cannot remove Telemetry " + object.ns + "/" + object.name,
+                  kube_message(removed->body));
+    }
+  }
+  return {};
+}
+
+// Proxies read their service.name when they start: every meshed workload and the gateway roll out anew.
+Result<void> KindProvider::restart_pods(const run::EnvironmentState& state, const std::atomic<bool>& stop) {
+  std::set<std::string> namespaces;
+  for (const run::TopologyInstance& instance : state.instances) {
+    namespaces.insert(instance.topology.ns);
+    for (const Service& service : instance.topology.services) namespaces.insert(service.ns);
+  }
+  std::vector<std::vector<std::string>> targets{{"-n", "istio-system", "rollout", "restart",
+                                                 "deployment/istio-ingressgateway"}};
+  for (const std::string& ns : namespaces) targets.push_back({"-n", ns, "rollout", "restart", "deployment"});
+  for (const std::vector<std::string>& target : targets) {
+    ProcessSpec spec;
+    spec.argv = {tools_.kubectl, "--kubeconfig", kubeconfig()};
+    spec.argv.insert(spec.argv.end(), target.begin(), target.end());
+    spec.timeout_ms = 30'000;
+    spec.log_path = tools_.log("kubectl-restart");
+    const Result<ProcessResult> done = run_checked(*runner_, spec, stop, "kubectl rollout restart", "see its log");
+    if (!done) return tl::unexpected<Error>(done.error());
+  }
+  std::set<ObjectName> names{{"istio-system", "istio-ingressgateway"}};
+  const Result<std::string> listed = kube_get(*client_, "/apis/apps/v1/deployments");
+  if (!listed) return tl::unexpected<Error>(listed.error());
+  const nlohmann::json list = nlohmann::json::parse(*listed, nullptr, false);
+  for (const nlohmann::json& item : list.value("items", nlohmann::json::array())) {
+    const std::string ns = item.value("/metadata/namespace"_json_pointer, "");
+    if (namespaces.count(ns) > 0) names.insert({ns, item.value("/metadata/name"_json_pointer, "")});
+  }
+  const Result<void> ready = wait_deployments(*client_, names, scaled_ms(kReadyMs), stop);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  pods_.clear();  // every name is new
+  return ready;
+}
+
+}  // namespace hopcheck::mesh
