@@ -30,7 +30,7 @@ int proxy_above(const ExpectedTree& tree, int e) {
 
 void add_sampling_hits(HitList& list) {
   const auto& view = list.view;
-  const double percent = view.scenario.environment.sampling.value_or(1.0);
+  const double percent = claimed_environment(view.scenario).sampling.value_or(100.0);
   if (percent >= 100) return;
   const size_t known = list.hits.size();
   for (size_t i = 0; i < known; ++i) {

@@ -110,6 +110,14 @@ std::optional<bool> ScenarioJudge::own_draw(const LedgerEntry* entry) const {
   return value % 10'000 < static_cast<uint32_t>(std::lround(percent * 100));
 }
 
+// Of the proxy that a request meets first: it decides, and what those behind make of its decision is no matter of rate.
+const MeshProfile& ScenarioJudge::first_profile() const {
+  const Scenario& scenario = scenario_.scenario;
+  return binding_.of(scenario.entry == Entry::kGateway ? kGatewayService
+                     : scenario.entry == Entry::kMesh  ? kClientService
+                                                       : scenario.topology.find(scenario.topology.entry));
+}
+
 double ScenarioJudge::claimed_sampling(const LedgerEntry* entry) const {
   const Scenario& scenario = scenario_.scenario;
   const double percent = claimed_environment(scenario).sampling.value_or(100.0);
@@ -118,11 +126,7 @@ double ScenarioJudge::claimed_sampling(const LedgerEntry* entry) const {
   const bool sampled =
       entry != nullptr ? entry->intent.sampled : scenario.load.traceparent == TraceparentMode::kSampled;
   if (ours && !sampled) return 0;
-  // The first proxy decides: what those behind it make of its decision is no matter of rate.
-  const int first = scenario.entry == Entry::kGateway ? kGatewayService
-                    : scenario.entry == Entry::kMesh  ? kClientService
-                                                      : scenario.topology.find(scenario.topology.entry);
-  if (ours && binding_.of(first).parent_decides_sampling) return 100;
+  if (ours && first_profile().parent_decides_sampling) return 100;
   if (const auto drawn = own_draw(entry); drawn && percent > 0 && percent < 100) return *drawn ? 100 : 0;
   return percent;
 }
@@ -132,7 +136,7 @@ void ScenarioJudge::count_rate(const LedgerEntry* entry, const Observed& observe
   const double sampling = claimed_sampling(entry);
   const bool known = own_draw(entry).has_value();
   const bool by_parent = entry != nullptr && !entry->intent.trace_id.is_zero() &&
-                         (!entry->intent.sampled || binding_.fallback->parent_decides_sampling);
+                         (!entry->intent.sampled || first_profile().parent_decides_sampling);
   if (by_parent || percent <= 0 || percent >= 100 || (!known && (sampling <= 0 || sampling >= 100))) return;
   ++rate_sent_;
   if (known) ++drawn_;

@@ -74,6 +74,7 @@ class ScenarioJudge {
   void add_signature();
   void collect_detached(const Attribution& attribution);
   double claimed_sampling(const LedgerEntry* entry) const;
+  const MeshProfile& first_profile() const;
   std::optional<bool> own_draw(const LedgerEntry* entry) const;
   std::string why_unsampled(const LedgerEntry* entry) const;
 
