@@ -6,7 +6,6 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
@@ -77,6 +76,18 @@ void print_tree(const ExpectedTree& tree, std::string& out) {
 
 }  // namespace
 
+Result<void> settle_spawn(const std::vector<MeshProfile>& profiles, const std::string& istio,
+                          std::vector<Scenario>& scenarios) {
+  std::string note;
+  const auto profile = plan::profile_for(profiles, istio, note);
+  if (!profile) return tl::unexpected(profile.error());
+  for (Scenario& scenario : scenarios) {
+    auto& spawn = scenario.environment.gateway_spawn;
+    spawn = (*profile)->spawns(spawn);
+  }
+  return {};
+}
+
 uint64_t draw_seed() {
   uint64_t seed = 0;
   if (getrandom(&seed, sizeof seed, 0) != static_cast<ssize_t>(sizeof seed)) std::abort();
@@ -108,13 +119,15 @@ Result<RunRequest> resolve_run(const RunOptions& options, const config::SearchPa
   if (scenarios.empty())
     return fail(ErrorKind::kNothing, "nothing to run", why_skipped(request),
                 "name other scenarios or another provider");
-  request.plan = run::plan_environment(scenarios, options.istio, request.seed);
-  for (run::PlannedScenario& item : request.plan.scenarios)
-    settle_draw(item, request.suite.entries[entry_of[item.source]], request);
   auto profiles = config::load_profiles(search);
   if (!profiles)
     return fail(ErrorKind::kUsage, "the mesh profiles are not valid\n" + config::to_text(profiles.error()));
   request.profiles = std::move(*profiles);
+  if (auto settled = settle_spawn(request.profiles, provider.istio, scenarios); !settled)
+    return tl::unexpected(settled.error());
+  request.plan = run::plan_environment(scenarios, options.istio, request.seed);
+  for (run::PlannedScenario& item : request.plan.scenarios)
+    settle_draw(item, request.suite.entries[entry_of[item.source]], request);
   return request;
 }
 
@@ -140,13 +153,9 @@ std::string dry_run_json(const RunRequest& request, const ProviderChoice& choice
 Result<std::string> dry_run_text(const RunRequest& request, const std::string& istio, const ProviderChoice& choice) {
   std::string note;
   plan::ProfileBinding binding;
-  binding.fallback = plan::choose_profile(request.profiles, istio, note);
-  if (binding.fallback == nullptr) {
-    std::vector<std::string> names;
-    for (const MeshProfile& profile : request.profiles) names.push_back(profile.name);
-    return fail(ErrorKind::kUsage, fmt::format("no mesh profile for Istio {}", istio),
-                fmt::format("fixtures/profiles has {}", fmt::join(names, ", ")), "name one of these with --istio");
-  }
+  const auto profile = plan::profile_for(request.profiles, istio, note);
+  if (!profile) return tl::unexpected(profile.error());
+  binding.fallback = *profile;
   std::string out = fmt::format("seed {}\nprovider {}{}\nprofile {}\n", request.seed, choice.name,
                                 choice.why.empty() ? "" : ": " + choice.why, binding.fallback->name);
   if (!note.empty()) out += fmt::format("note {}\n", note);

@@ -42,6 +42,11 @@ struct ProviderFacts {
 Result<RunRequest> resolve_run(const RunOptions& options, const config::SearchPath& search,
                                const ProviderFacts& provider);
 
+// Where a scenario leaves the gateway's spawn flag to the version, what this version does is written in, so that
+// environments can be compared; kUsage when no profile fits the version.
+Result<void> settle_spawn(const std::vector<MeshProfile>& profiles, const std::string& istio,
+                          std::vector<Scenario>& scenarios);
+
 struct ProviderChoice {
   std::string name;  // kind | local
   std::string why;   // one clause; "" when it was named on the command line

@@ -67,11 +67,9 @@ Result<std::vector<Scenario>> load_files(const std::vector<std::string>& files, 
 Result<void> bring_up(const UpFlags& flags, Context& context) {
   std::vector<std::string> files = flags.files;
   if (files.empty()) files.push_back(context.share + "/scenarios/suites/e2e.yaml");
-  const Result<std::vector<Scenario>> scenarios = load_files(files, {context.share});
+  Result<std::vector<Scenario>> scenarios = load_files(files, {context.share});
   if (!scenarios) return tl::unexpected<Error>(scenarios.error());
   if (scenarios->empty()) return fail(ErrorKind::kNothing, "the files name no scenario");
-  const Result<run::EnvironmentPlan> plan = run::plan_environment(*scenarios, flags.istio, flags.seed);
-  if (!plan) return tl::unexpected<Error>(plan.error());
   const Result<std::map<std::string, std::string>> overrides = image_overrides(flags.image_roles);
   if (!overrides) return tl::unexpected<Error>(overrides.error());
 
@@ -84,6 +82,13 @@ Result<void> bring_up(const UpFlags& flags, Context& context) {
   options.id = flags.name;
   options.gateway_port = flags.gateway_port;
   options.topology_to_yaml = [](const Topology& topology) { return config::to_yaml(topology); };
+  const auto profiles = config::load_profiles({context.share});
+  if (!profiles) return tl::unexpected<Error>(usage(profiles.error()));
+  const Result<std::string> istio = mesh::istio_version_of(options);
+  if (!istio) return tl::unexpected<Error>(istio.error());
+  if (auto settled = settle_spawn(*profiles, *istio, *scenarios); !settled) return settled;
+  const Result<run::EnvironmentPlan> plan = run::plan_environment(*scenarios, flags.istio, flags.seed);
+  if (!plan) return tl::unexpected<Error>(plan.error());
   const Result<void> checked = mesh::preflight(options, *context.stop);
   if (!checked) return checked;
   Result<std::unique_ptr<mesh::KindProvider>> provider = mesh::KindProvider::create(options, *context.stop);

@@ -40,8 +40,6 @@ struct RequestView {
   const ExpectedTree& tree;
   const Match& match;
   std::string_view trace_state;  // what we sent; "" none
-  const std::vector<StatusRule>* status_rules = nullptr;
-  const std::vector<StatusRule>* grpc_status_rules = nullptr;
 };
 
 std::vector<Hit> request_hits(const RequestView& view, PatternCache& patterns);

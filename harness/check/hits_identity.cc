@@ -27,7 +27,7 @@ class SpanJudge {
       add("HOP0501", expected_.role == ProxyRole::kNone ? expected_.name : to_string(expected_.role),
           to_string(expected_.kind), to_string(span_.kind));
     }
-    if (span_.name != expected_.name) judge_name();
+    if (!named_as_expected()) judge_name();
     if (expected_.role != ProxyRole::kNone) judge_proxy();
   }
 
@@ -42,6 +42,16 @@ class SpanJudge {
     hit.expected = std::move(expected);
     hit.actual = std::move(actual);
     list_.add(std::move(hit));
+  }
+
+  // {authority} in the expected name is what the caller put into the request, which the span's own http.url tells.
+  bool named_as_expected() const {
+    if (span_.name == expected_.name) return true;
+    return expected_.role != ProxyRole::kNone && expected_.name.find("{authority}") != std::string::npos &&
+           span_.name == substitute(expected_.name, [&](std::string_view name) -> std::optional<std::string> {
+             if (name == "authority") return std::string(url_authority(info_.url));
+             return std::nullopt;
+           });
   }
 
   void judge_name() {
@@ -83,23 +93,11 @@ class SpanJudge {
   }
 
   void judge_scope() {
-    const MeshScope want = mesh_scope();
-    if (span_.scope->present != want.present || (want.present && span_.scope->name != want.name)) {
-      add("HOP0502", "", want.present ? std::string(want.name) : "no scope",
+    const MeshProfile& want = *expected_.profile;
+    if (span_.scope->present != want.scope_present || (want.scope_present && span_.scope->name != want.scope_name)) {
+      add("HOP0502", "", want.scope_present ? want.scope_name : "no scope",
           span_.scope->present ? std::string(span_.scope->name) : "no scope");
     }
-  }
-
-  struct MeshScope {
-    bool present = true;
-    std::string_view name = "envoy";
-  };
-  // Envoy fills the scope from 1.33 on (facts 1.1).
-  MeshScope mesh_scope() const {
-    MeshScope scope;
-    const auto parts = split(expected_.envoy_minor, '.');
-    if (parts.size() == 2 && parts[0] == "1" && std::atoi(std::string(parts[1]).c_str()) < 33) scope.present = false;
-    return scope;
   }
 
   void judge_attribute(const char* code, const ExpectedAttribute& want, const AttributeList& have) {
@@ -109,6 +107,10 @@ class SpanJudge {
       const bool due = want.when == AttributeRule::When::kAlways ||
                        (want.when == AttributeRule::When::kRouted && !info_.cluster.empty() && !error);
       if (due) add(code, want.key, want.value.empty() ? "present" : want.value, where_else(want.key, have));
+      return;
+    }
+    if (want.when == AttributeRule::When::kNever) {
+      add(code, want.key, "absent", std::string(value->text));
       return;
     }
     if (value->type != AnyValue::Type::kString) {
@@ -132,19 +134,19 @@ class SpanJudge {
   }
 
   void judge_status() {
-    // A replaced or disconnected attempt has a status of its own (facts 9, 2 and 3).
+    // By the tables of the proxy's own version. A replaced or disconnected attempt has a status of its own (facts 9, 2
+    // and 3).
     if (info_.http_status < 0 || info_.canceled || info_.response_flags.find("DC") != std::string_view::npos) return;
     const AnyValue* grpc = span_.attributes.find("grpc.status_code");
-    if (grpc == nullptr) return judge_status_by(list_.view.status_rules, "", info_.http_status);
+    if (grpc == nullptr) return judge_status_by(expected_.profile->status, "", info_.http_status);
     // Envoy sets it after the HTTP code and by another table; a value that is no number leaves the status unset.
     int code = -1;
     std::from_chars(grpc->text.data(), grpc->text.data() + grpc->text.size(), code);
-    if (code >= 0 && info_.http_status < 400) judge_status_by(list_.view.grpc_status_rules, "grpc ", code);
+    if (code >= 0 && info_.http_status < 400) judge_status_by(expected_.profile->grpc_status, "grpc ", code);
   }
 
-  void judge_status_by(const std::vector<StatusRule>* rules, const char* what, int code) {
-    if (rules == nullptr) return;
-    for (const StatusRule& rule : *rules) {
+  void judge_status_by(const std::vector<StatusRule>& rules, const char* what, int code) {
+    for (const StatusRule& rule : rules) {
       if (rule.kind != span_.kind || code < rule.from || code > rule.to) continue;
       if (span_.status != rule.status) {
         add("HOP0505", fmt::format("{} {}{}", to_string(span_.kind), what, code), to_string(rule.status),

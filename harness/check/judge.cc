@@ -36,9 +36,11 @@ Result<plan::ProfileBinding> bind_profiles(const JudgeInput& input, const Scenar
   }
   if (auto bound = plan::bind_declared(scenario, profiles, binding); !bound) return tl::unexpected(bound.error());
   std::map<const MeshProfile*, uint64_t> votes;
+  bool nameless = false;  // mesh spans that do not say which Envoy made them: Envoy before 1.33
   for (const Span& span : *input.spans) {
     if (!is_mesh_span(span)) continue;
     const MeshProfile* own = plan::profile_of_envoy(profiles, span.resource->attributes.text("telemetry.sdk.version"));
+    nameless = nameless || span.resource->attributes.find("telemetry.sdk.version") == nullptr;
     if (own == nullptr) continue;
     const SpanInfo info = classifier.classify(span);
     if (info.service == kUnknownService) continue;
@@ -46,8 +48,15 @@ Result<plan::ProfileBinding> bind_profiles(const JudgeInput& input, const Scenar
     binding.by_service.emplace(info.service, own);
   }
   std::string note;
-  if (!input.environment.istio.empty())
-    binding.fallback = plan::choose_profile(profiles, input.environment.istio, note);
+  if (!input.environment.istio.empty()) {
+    const auto chosen = plan::profile_for(profiles, input.environment.istio, note);
+    if (!chosen) return tl::unexpected(chosen.error());
+    binding.fallback = *chosen;
+  } else if (votes.empty() && nameless) {
+    return fail(ErrorKind::kUsage, fmt::format("scenario {}: profile auto cannot tell the version", scenario.name),
+                "no mesh span carries telemetry.sdk.version, and nothing else says which Istio runs",
+                "name a profile in the scenario, for example profile: istio-1.24");
+  }
   if (binding.fallback == nullptr) {
     uint64_t best = 0;
     for (const MeshProfile& profile : profiles) {

@@ -55,7 +55,7 @@ class MixedMesh : public testing::Test {
     }
     const Match match = match_tree(observed, tree);
     PatternCache patterns;
-    return request_hits({scenario_, classifier, observed, tree, match, "", nullptr}, patterns);
+    return request_hits({scenario_, classifier, observed, tree, match, ""}, patterns);
   }
 
   static std::vector<std::string> causes(const std::vector<Hit>& hits) {

@@ -280,15 +280,12 @@ void ScenarioJudge::judge_request(uint64_t n, const LedgerEntry* entry, Attribut
   Match match;
   request.tree = choose_tree(observed, entry, match);
   const ExpectedTree& tree = expansion_.trees[request.tree];
-  const MeshProfile& profile = *binding_.fallback;
   const RequestView view{scenario_.scenario,
                          classifier_,
                          observed,
                          tree,
                          match,
-                         entry != nullptr ? std::string_view(entry->intent.trace_state) : std::string_view{},
-                         &profile.status,
-                         &profile.grpc_status};
+                         entry != nullptr ? std::string_view(entry->intent.trace_state) : std::string_view{}};
   std::vector<Hit> hits;
   const bool excused = excused_by_change(observed, match, tree);
   if (!excused) hits = request_hits(view, patterns_);

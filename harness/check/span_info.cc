@@ -60,6 +60,13 @@ std::string_view url_path(std::string_view url) {
   return path.substr(0, path.find('?'));
 }
 
+std::string_view url_authority(std::string_view url) {
+  const size_t scheme = url.find("://");
+  if (scheme == std::string_view::npos) return "";
+  const std::string_view rest = url.substr(scheme + 3);
+  return rest.substr(0, rest.find_first_of("/?"));
+}
+
 Classifier::Classifier(const Topology& topology) : topology_(topology) {
   for (size_t i = 0; i < topology.services.size(); ++i) {
     const Service& service = topology.services[i];
@@ -111,6 +118,7 @@ SpanInfo Classifier::classify(const Span& span) const {
     else if (key == "canceled") info.canceled = value == "true";
     else if (key == "http.status_code") std::from_chars(value.data(), value.data() + value.size(), info.http_status);
   }
+  if (info.revision.empty()) info.revision = span.resource->attributes.text("istio.canonical_revision");
   if (starts_with(info.cluster, "outbound|"))
     info.peer = service_of_host(info.cluster.substr(info.cluster.rfind('|') + 1));
   const NodeId node = parse_node_id(node_id);

@@ -50,5 +50,7 @@ std::string_view proxy_key(const Span& span);
 bool is_mesh_span(const Span& span);
 // Path of a URL "http://host/path?query": between authority and '?'.
 std::string_view url_path(std::string_view url);
+// "host:port" of such a URL; "" without one.
+std::string_view url_authority(std::string_view url);
 
 }  // namespace hopcheck::check

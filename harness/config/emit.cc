@@ -144,8 +144,8 @@ std::string environment_text(const SpecEnvironment& e) {
   std::string out = "  environment:\n";
   out += fmt::format("    transport: {}\n", to_string(e.transport));
   out += claimable_text(e);
-  out += fmt::format("    gatewaySpawn: {}\n    meshTracing: {}\n    namingRestart: {}\n", e.gateway_spawn,
-                     e.mesh_tracing, e.naming_restart);
+  if (e.gateway_spawn) out += fmt::format("    gatewaySpawn: {}\n", *e.gateway_spawn);
+  out += fmt::format("    meshTracing: {}\n    namingRestart: {}\n", e.mesh_tracing, e.naming_restart);
   out += "    withoutSidecar: " + list(e.without_sidecar) + "\n";
   if (!e.mtls_off.empty()) out += "    mtlsOff: " + list(e.mtls_off) + "\n";
   out += fmt::format("    appExportThroughSidecar: {}\n", e.app_export_through_sidecar);

@@ -87,7 +87,7 @@ void read_environment(Reader& spec, ScenarioDraft& draft) {
       reader.choice<Transport>("transport", Transport::kGrpc, {{"grpc", Transport::kGrpc}, {"http", Transport::kHttp}});
   read_claimable(reader, environment);
   read_scope(reader, "spec.environment", draft, environment);
-  environment.gateway_spawn = reader.boolean("gatewaySpawn", true);
+  if (reader.has("gatewaySpawn")) environment.gateway_spawn = reader.boolean("gatewaySpawn", true);
   environment.mesh_tracing = reader.boolean("meshTracing", true);
   environment.naming_restart = reader.boolean("namingRestart", true);
   environment.without_sidecar = reader.texts("withoutSidecar");

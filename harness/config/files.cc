@@ -5,7 +5,9 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <optional>
+#include <utility>
 
 #include "config/parts.h"
 
@@ -191,14 +193,57 @@ Loaded<Suite> load_suite(const std::string& path, const SearchPath& search) {
   return draft.suite;
 }
 
+namespace {
+
+// Texts of a folder's files by name, each read once.
+class FolderTexts {
+ public:
+  explicit FolderTexts(fs::path folder) : folder_(std::move(folder)) {}
+  std::optional<std::string> operator()(const std::string& name) {
+    if (name.find('/') != std::string::npos) return std::nullopt;
+    const auto known = texts_.find(name);
+    if (known != texts_.end()) return known->second;
+    const auto text = read_file((folder_ / (name + ".yaml")).string());
+    return texts_.emplace(name, text ? std::optional<std::string>(*text) : std::nullopt).first->second;
+  }
+
+ private:
+  const fs::path folder_;
+  std::map<std::string, std::optional<std::string>> texts_;
+};
+
+// Spans and versions are bound to profiles by these, so each may stand in one file only.
+void refuse_twins(const std::vector<MeshProfile>& profiles, const fs::path& folder, std::vector<Problem>& problems) {
+  for (size_t i = 0; i < profiles.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      if (profiles[i].istio_minor != profiles[j].istio_minor && profiles[i].envoy_minor != profiles[j].envoy_minor)
+        continue;
+      problems.push_back({(folder / (profiles[i].name + ".yaml")).string(), 1, 1,
+                          fmt::format("istioMinor {} or envoyMinor {} is profile {}'s already", profiles[i].istio_minor,
+                                      profiles[i].envoy_minor, profiles[j].name)});
+    }
+  }
+}
+
+}  // namespace
+
+Loaded<MeshProfile> load_profile(const std::string& path, const SearchPath& search) {
+  const auto text = read_file(path);
+  if (!text) return tl::unexpected(text.error());
+  FolderTexts texts(fs::path(search.share) / "fixtures/profiles");
+  return parse_profile(*text, path, [&](const std::string& name) { return texts(name); });
+}
+
 Loaded<std::vector<MeshProfile>> load_profiles(const SearchPath& search) {
   const fs::path folder = fs::path(search.share) / "fixtures/profiles";
+  FolderTexts texts(folder);
   std::vector<MeshProfile> profiles;
   std::vector<Problem> problems;
   for (const std::string& name : names_in(folder)) {
     const std::string path = (folder / (name + ".yaml")).string();
     const auto text = read_file(path);
-    auto profile = text ? parse_profile(*text, path) : Loaded<MeshProfile>(tl::unexpected(text.error()));
+    auto profile = text ? parse_profile(*text, path, [&](const std::string& base) { return texts(base); })
+                        : Loaded<MeshProfile>(tl::unexpected(text.error()));
     if (!profile) {
       problems.insert(problems.end(), profile.error().begin(), profile.error().end());
     } else if (profile->name != name) {
@@ -207,6 +252,7 @@ Loaded<std::vector<MeshProfile>> load_profiles(const SearchPath& search) {
       profiles.push_back(std::move(*profile));
     }
   }
+  refuse_twins(profiles, folder, problems);
   if (problems.empty() && profiles.empty()) problems.push_back({folder.string(), 0, 0, "no mesh profile found"});
   if (!problems.empty()) return tl::unexpected(problems);
   return profiles;

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <sstream>
 
 #include "config/load.h"
@@ -47,7 +48,7 @@ std::string problems_of(const std::string& path) {
   const std::string kind = kind_of_file(path);
   if (kind == "Topology") return text_of(load_topology(path, "", kShare));
   if (kind == "Suite") return text_of(load_suite(path, kShare));
-  if (kind == "MeshProfile") return text_of(parse_profile(read(path), path));
+  if (kind == "MeshProfile") return text_of(load_profile(path, kShare));
   if (kind == "Rows") return text_of(parse_rows(read(path), path));
   return text_of(load_scenario(path, kShare));
 }
@@ -68,6 +69,58 @@ TEST(ConfigFixtures, InvalidFilesGiveTheirGoldenText) {
     EXPECT_NE(text, "") << file;
     EXPECT_EQ(text, read(golden)) << file;
   }
+}
+
+TEST(ConfigFixtures, AnExtendingProfileHasItsOwnAndItsBasesFacts) {
+  const auto loaded = load_profile(kRoot + "/fixtures/config/valid-profile-extends.yaml", kShare);
+  ASSERT_TRUE(loaded) << text_of(loaded);
+  EXPECT_EQ(loaded->base, "istio-1.31");
+  EXPECT_EQ(loaded->proof, "source");
+  EXPECT_EQ(loaded->gateway_service, "istio-ingressgateway");
+  EXPECT_FALSE(loaded->scope_present);
+  EXPECT_TRUE(loaded->changes.empty()) << "what the base changed is not what this version changed";
+  std::vector<std::string> resource;
+  for (const AttributeRule& rule : loaded->resource) resource.push_back(rule.key + " (" + rule.source + ")");
+  EXPECT_EQ(resource, (std::vector<std::string>{
+                          "service.name (judged by the naming rules)",
+                          "telemetry.sdk.language (envoy resource_provider.cc)",
+                          "telemetry.sdk.version (release notes)",
+                          "service.namespace (enrichment OTEL_SEMANTIC_CONVENTIONS)",
+                          "service.version (enrichment OTEL_SEMANTIC_CONVENTIONS)",
+                          "service.instance.id (enrichment OTEL_SEMANTIC_CONVENTIONS)", "host.name (release notes)"}));
+  const SpanRule* outbound = loaded->rule(ProxyRole::kOutbound, std::nullopt);
+  const SpanRule* inbound = loaded->rule(ProxyRole::kInbound, std::nullopt);
+  ASSERT_TRUE(outbound != nullptr && inbound != nullptr);
+  EXPECT_EQ(outbound->name, "to {host}");
+  EXPECT_EQ(outbound->kind, SpanKind::kClient);
+  EXPECT_EQ(inbound->name, "{host}:{port}/*");
+  const auto peer = std::find_if(inbound->attributes.begin(), inbound->attributes.end(),
+                                 [](const AttributeRule& rule) { return rule.key == "peer.address"; });
+  ASSERT_NE(peer, inbound->attributes.end());
+  EXPECT_EQ(peer->when, AttributeRule::When::kOptional);
+}
+
+// profile name → file text
+Loaded<MeshProfile> parse_chain(const std::map<std::string, std::string>& bases, const std::string& own) {
+  const std::string head = "apiVersion: hopcheck.dev/v1alpha1\nkind: MeshProfile\nmetadata: {name: own}\nspec:\n";
+  return parse_profile(head + own, "own.yaml", [&](const std::string& name) -> std::optional<std::string> {
+    const auto found = bases.find(name);
+    if (found == bases.end()) return std::nullopt;
+    return head + found->second;
+  });
+}
+
+TEST(ConfigFixtures, CyclesAndBrokenBasesOfProfilesAreNamed) {
+  EXPECT_EQ(text_of(parse_chain({{"a", "  extends: b\n"}, {"b", "  extends: own\n"}}, "  extends: a\n")),
+            "own.yaml:5:12: spec.extends: profile a is not valid itself: spec.extends: profile b is not valid itself: "
+            "spec.extends: a cycle: own -> a -> b -> own\n");
+  EXPECT_EQ(text_of(parse_chain({{"a", "  - x\n"}}, "  extends: a\n")),
+            "own.yaml:5:12: spec.extends: profile a is not valid itself: expected one document with a spec\n");
+  std::map<std::string, std::string> chain;
+  for (int i = 0; i < 20; ++i) chain["p" + std::to_string(i)] = "  extends: p" + std::to_string(i + 1) + "\n";
+  EXPECT_NE(text_of(parse_chain(chain, "  extends: p0\n")).find("more than 16 profiles in a row"), std::string::npos);
+  EXPECT_EQ(text_of(parse_chain({}, "  extends: [a]\n")),
+            "own.yaml:5:12: spec.extends: expected the name of a profile\n");
 }
 
 TEST(ConfigFixtures, KindOfFile) {
@@ -94,7 +147,7 @@ TEST(ConfigFixtures, FullScenarioHasEveryValue) {
   EXPECT_EQ(s.entry, Entry::kMesh);
   EXPECT_EQ(s.environment.transport, Transport::kHttp);
   EXPECT_EQ(s.environment.naming, NamingMode::kCanonicalNameOnly);
-  EXPECT_FALSE(s.environment.gateway_spawn);
+  EXPECT_EQ(s.environment.gateway_spawn, false);
   EXPECT_EQ(s.environment.sampling, 12.5);
   EXPECT_EQ(s.environment.without_sidecar, std::vector<std::string>{"payments"});
   EXPECT_EQ(s.environment.mtls_off, std::vector<std::string>{"checkout"});

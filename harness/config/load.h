@@ -2,6 +2,8 @@
 // all problems at once with file, line, column and the nearest valid name. Formats: docs/reference/files.md.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,7 +34,9 @@ struct SearchPath {
 
 // Text in, value out: no file is read (fuzz targets use these).
 Loaded<Topology> parse_topology(const std::string& text, const std::string& file);
-Loaded<MeshProfile> parse_profile(const std::string& text, const std::string& file);
+// A profile that extends another needs `bases`: name → text of the named profile's file, nullopt when there is none.
+using ProfileTexts = std::function<std::optional<std::string>(const std::string& name)>;
+Loaded<MeshProfile> parse_profile(const std::string& text, const std::string& file, const ProfileTexts& bases = {});
 // topology is left unresolved (topology_ref only).
 Loaded<Scenario> parse_scenario(const std::string& text, const std::string& file);
 Loaded<Suite> parse_suite(const std::string& text, const std::string& file);
@@ -42,6 +46,8 @@ Loaded<ConformanceRows> parse_rows(const std::string& text, const std::string& f
 Loaded<Topology> load_topology(const std::string& ref, const std::string& from_file, const SearchPath& search);
 Loaded<Scenario> load_scenario(const std::string& path, const SearchPath& search);
 Loaded<Suite> load_suite(const std::string& path, const SearchPath& search);
+// One file of kind MeshProfile; what it extends is looked up in fixtures/profiles.
+Loaded<MeshProfile> load_profile(const std::string& path, const SearchPath& search);
 // All fixtures/profiles/*.yaml, sorted by name.
 Loaded<std::vector<MeshProfile>> load_profiles(const SearchPath& search);
 // fixtures/rows.yaml.

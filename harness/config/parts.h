@@ -57,5 +57,13 @@ struct SuiteDraft {
 SuiteDraft read_suite(const std::vector<Node>& documents, Problems& problems);
 
 MeshProfile read_profile(const std::string& name, const Node* spec, Problems& problems);
+// What a profile says must fit together: roles and spawning, status rows without gaps, scope, versions, patterns.
+void check_profile(const MeshProfile& profile, Reader& spec);
+// The spec of a profile with all that it extends laid under it (docs/adr/0010). Lists are merged by the identity of
+// their items, `remove: true` takes one away; what showed a base's fact (captures, run, measured) is not inherited.
+// Positions of inherited lines are that of `extends`. At most kMostBases in a row.
+inline constexpr size_t kMostBases = 16;
+std::string base_of(const Node& spec);  // the name in `extends`, "" without one
+Node extended_spec(const std::string& name, const Node& spec, const ProfileTexts& bases, Problems& problems);
 
 }  // namespace hopcheck::config

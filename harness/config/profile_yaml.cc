@@ -13,8 +13,8 @@ const std::vector<std::pair<std::string, ProxyRole>> kRoles{{"gatewayServer", Pr
                                                             {"inbound", ProxyRole::kInbound}};
 // What templates may hold; everything else in braces is a mistake.
 const std::vector<std::string> kPlaceholders{
-    "host",             "port",              "path",      "cluster", "service", "namespace",
-    "canonicalService", "canonicalRevision", "podPrefix", "version"};
+    "host",      "port",             "path",              "cluster",   "service", "namespace",
+    "authority", "canonicalService", "canonicalRevision", "podPrefix", "version"};
 
 constexpr size_t kMostAttributes = 200;  // of one span
 constexpr size_t kMostSpans = 8;         // rules in one list; there are four roles
@@ -46,10 +46,16 @@ std::vector<AttributeRule> read_attributes(Reader& owner, const std::string& key
                                                     {"routed", AttributeRule::When::kRouted},
                                                     {"error", AttributeRule::When::kError},
                                                     {"grpc", AttributeRule::When::kGrpc},
-                                                    {"optional", AttributeRule::When::kOptional}});
+                                                    {"optional", AttributeRule::When::kOptional},
+                                                    {"never", AttributeRule::When::kNever}});
+    if (rule.when == AttributeRule::When::kNever && !rule.value.empty())
+      reader.problem("value", "an attribute that is never set has no value");
     rule.source = reader.text("source", source, source.empty() ? Need::kRequired : Need::kOptional);
     check_template(reader, "value", rule.value);
     reader.finish();
+    for (const AttributeRule& other : rules) {
+      if (other.key == rule.key) reader.problem("key", "is described twice");
+    }
     rules.push_back(std::move(rule));
   }
   return rules;
@@ -131,7 +137,7 @@ std::vector<StatusRule> read_status(Reader& spec, const std::string& key, Need n
     rule.status = reader.choice<StatusCode>("status", StatusCode::kUnset,
                                             {{"UNSET", StatusCode::kUnset}, {"ERROR", StatusCode::kError}});
     rule.error_tag = reader.boolean("errorTag", false);
-    reader.text("source", "", Need::kRequired);
+    rule.source = reader.text("source", "", Need::kRequired);
     if (rule.kind == SpanKind::kUnspecified) reader.problem("kind", "missing");
     if (rule.to < rule.from) reader.problem("to", "is below from");
     reader.finish();
@@ -166,7 +172,7 @@ std::map<NamingMode, NamingRule> read_naming(Reader& spec) {
                             fmt::format("\"{}\" is no step: label:<key>, workload or literal:<text>", printable(step)));
     }
     rule.with_namespace = rule_reader.boolean("withNamespace", true);
-    rule_reader.text("source", "", Need::kRequired);
+    rule.source = rule_reader.text("source", "", Need::kRequired);
     rule_reader.finish();
     naming[mode] = std::move(rule);
   }
@@ -178,13 +184,41 @@ void read_scope_and_sampling(Reader& spec, MeshProfile& profile) {
   Reader scope(spec.take("scope", Need::kRequired), "spec.scope", spec.problems());
   profile.scope_present = scope.boolean("present", true);
   profile.scope_name = scope.text("name", "");
-  scope.text("source", "", Need::kRequired);
+  profile.scope_source = scope.text("source", "", Need::kRequired);
   scope.finish();
   Reader sampling(spec.take("sampling", Need::kRequired), "spec.sampling", spec.problems());
   profile.parent_decides_sampling = sampling.boolean("parentDecides", true);
   profile.default_sampling_percent = sampling.number("defaultPercent", 1.0, {0, 100});
-  sampling.text("source", "", Need::kRequired);
+  profile.sampling_source = sampling.text("source", "", Need::kRequired);
   sampling.finish();
+}
+
+void read_gateway_and_waypoint(Reader& spec, MeshProfile& profile) {
+  profile.gateway_service = spec.text("gatewayService", "", Need::kRequired);
+  Reader spawn(spec.take("gatewaySpawn", Need::kRequired), "spec.gatewaySpawn", spec.problems());
+  spawn.take("mode", Need::kRequired);
+  profile.gateway_spawn = spawn.choice<GatewaySpawn>("mode", GatewaySpawn::kDefaultOn,
+                                                     {{"never", GatewaySpawn::kNever},
+                                                      {"default-off", GatewaySpawn::kDefaultOff},
+                                                      {"default-on", GatewaySpawn::kDefaultOn},
+                                                      {"always", GatewaySpawn::kAlways}});
+  profile.gateway_spawn_source = spawn.text("source", "", Need::kRequired);
+  spawn.finish();
+  const Node* node = spec.take("waypoint");
+  if (!node) return;
+  Reader waypoint(node, "spec.waypoint", spec.problems());
+  waypoint.take("serviceName", Need::kRequired);
+  profile.waypoint_takes_service_name =
+      waypoint.choice<bool>("serviceName", false, {{"own", false}, {"destination", true}});
+  profile.waypoint_source = waypoint.text("source", "", Need::kRequired);
+  waypoint.finish();
+}
+
+ProfileNote read_note(const Node* node, const std::string& where, Problems& problems) {
+  Reader reader(node, where, problems);
+  ProfileNote note{reader.text("text", "", Need::kRequired), reader.text("source", "", Need::kRequired)};
+  reader.finish();
+  return note;
 }
 
 }  // namespace
@@ -195,9 +229,10 @@ MeshProfile read_profile(const std::string& name, const Node* spec_node, Problem
   Reader spec(spec_node, "spec", problems);
   profile.istio_minor = spec.text("istioMinor", "", Need::kRequired);
   profile.envoy_minor = spec.text("envoyMinor", "", Need::kRequired);
-  profile.proof =
-      spec.choice<std::string>("proof", "source", {{"live", "live"}, {"capture", "capture"}, {"source", "source"}});
-  profile.gateway_service = spec.text("gatewayService", "", Need::kRequired);
+  spec.take("proof", Need::kRequired);
+  profile.proof = spec.choice<std::string>(
+      "proof", "source", {{"live", "live"}, {"capture", "capture"}, {"envoy", "envoy"}, {"source", "source"}});
+  read_gateway_and_waypoint(spec, profile);
   read_scope_and_sampling(spec, profile);
   profile.resource = read_attributes(spec, "resource", "");
   const AttributeSets sets = read_sets(spec);
@@ -207,18 +242,27 @@ MeshProfile read_profile(const std::string& name, const Node* spec_node, Problem
   profile.status = read_status(spec, "status", Need::kRequired);
   profile.grpc_status = read_status(spec, "grpcStatus", Need::kOptional);
   profile.naming = read_naming(spec);
+  for (const Node* item : spec.items("changes"))
+    profile.changes.push_back(read_note(item, fmt::format("spec.changes[{}]", profile.changes.size()), problems));
+  if (const Node* before = spec.take("before")) profile.before = read_note(before, "spec.before", problems);
+  check_profile(profile, spec);
   spec.finish();
   return profile;
 }
 
-Loaded<MeshProfile> parse_profile(const std::string& text, const std::string& file) {
+Loaded<MeshProfile> parse_profile(const std::string& text, const std::string& file, const ProfileTexts& bases) {
   Problems problems(file);
   MeshProfile profile;
   const std::vector<Node> documents = parse_yaml(text, problems);
   if (documents.size() > 1) problems.add(documents[1], "expected one document");
   if (!documents.empty()) {
     const auto head = read_head(documents[0], "MeshProfile", problems);
-    if (head && head->spec) profile = read_profile(head->name, head->spec, problems);
+    if (head && head->spec) {
+      const Node spec = extended_spec(head->name, *head->spec, bases, problems);
+      // Without its base a profile is no profile: what it leaves out would be reported as missing.
+      if (problems.empty()) profile = read_profile(head->name, &spec, problems);
+      profile.base = base_of(*head->spec);
+    }
   }
   if (!problems.empty()) return tl::unexpected(problems.sorted());
   return profile;

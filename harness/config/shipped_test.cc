@@ -157,15 +157,31 @@ MeshProfile profile_named(const std::string& name) {
   return {};
 }
 
+std::string value_of(const std::vector<AttributeRule>& rules, const std::string& key) {
+  for (const AttributeRule& rule : rules) {
+    if (rule.key == key) return rule.value;
+  }
+  return "(absent)";
+}
+
 TEST(Shipped, ProfilesDifferWhereTheVersionsDo) {
   const auto profiles = loaded(load_profiles(kShare));
-  ASSERT_EQ(profiles.size(), 4u);
+  ASSERT_EQ(profiles.size(), 10u);
   for (const MeshProfile& profile : profiles) {
     SCOPED_TRACE(profile.name);
-    const bool before_30 = profile.istio_minor == "1.28" || profile.istio_minor == "1.29";
-    const bool since_31 = profile.istio_minor == "1.31";
+    const int minor = std::stoi(profile.istio_minor.substr(2));
+    const bool before_30 = minor < 30, since_31 = minor >= 31;
+    EXPECT_EQ(profile.envoy_minor, "1." + std::to_string(minor + 8));
     EXPECT_EQ(profile.name, "istio-" + profile.istio_minor);
-    EXPECT_EQ(profile.proof, before_30 ? "source" : "live");
+    EXPECT_EQ(profile.proof, minor >= 30 ? "live" : minor >= 28 ? "envoy" : "source");
+    EXPECT_EQ(profile.scope_present, minor >= 25);
+    EXPECT_EQ(profile.scope_name, minor >= 25 ? "envoy" : "");
+    EXPECT_EQ(profile.gateway_spawn, minor <= 25   ? GatewaySpawn::kNever
+                                     : minor <= 27 ? GatewaySpawn::kDefaultOff
+                                     : minor <= 30 ? GatewaySpawn::kDefaultOn
+                                                   : GatewaySpawn::kAlways);
+    EXPECT_EQ(profile.waypoint_takes_service_name, minor == 28 || minor == 29);
+    EXPECT_EQ(profile.before.text.empty(), minor != 22);
     EXPECT_EQ(profile.parent_decides_sampling, !since_31);
     EXPECT_EQ(profile.gateway_single.empty(), since_31);
     if (!since_31) {
@@ -178,11 +194,41 @@ TEST(Shipped, ProfilesDifferWhereTheVersionsDo) {
     EXPECT_EQ(std::any_of(resource.begin(), resource.end(),
                           [](const AttributeRule& rule) { return rule.key == "service.instance.id"; }),
               !before_30);
-    EXPECT_EQ(profile.rule(ProxyRole::kGatewayClient, true)->parent, "gatewayServer");
-    EXPECT_EQ(profile.rule(ProxyRole::kInbound, true)->name, "{host}:{port}/*");
-    for (const SpanRule& span : profile.spans) {
-      EXPECT_FALSE(span.source.empty());
-      for (const AttributeRule& attribute : span.attributes) EXPECT_FALSE(attribute.source.empty()) << attribute.key;
+    const SpanRule* spawned = profile.rule(ProxyRole::kGatewayClient, true);
+    EXPECT_EQ(spawned != nullptr, minor >= 26);
+    if (spawned != nullptr) {
+      EXPECT_EQ(spawned->parent, "gatewayServer");
+    }
+    EXPECT_EQ(profile.rule(ProxyRole::kGatewayClient, std::nullopt) != nullptr, minor >= 28);
+    EXPECT_EQ(profile.rule(ProxyRole::kGatewayServer, std::nullopt)->kind,
+              minor >= 28 ? SpanKind::kServer : SpanKind::kClient);
+    EXPECT_EQ(profile.rule(ProxyRole::kInbound, true)->name, minor >= 23 ? "{host}:{port}/*" : "ingress");
+    EXPECT_EQ(profile.rule(ProxyRole::kOutbound, true)->name, minor >= 23 ? "{host}:{port}/*" : "egress {authority}");
+    const SpanRule* inbound = profile.rule(ProxyRole::kInbound, true);
+    EXPECT_EQ(value_of(inbound->attributes, "upstream_cluster.name"), minor >= 24 ? "{cluster};" : "{cluster}");
+    EXPECT_EQ(value_of(inbound->attributes, "component"), "proxy");
+    for (const auto& list : {profile.spans, profile.gateway_single}) {
+      for (const SpanRule& span : list) {
+        EXPECT_FALSE(span.source.empty());
+        for (const AttributeRule& attribute : span.attributes) EXPECT_FALSE(attribute.source.empty()) << attribute.key;
+      }
+    }
+    // What showed a fact on another version is no proof here.
+    if (minor < 28) {
+      for (const SpanRule& span : profile.spans) {
+        EXPECT_EQ(span.source.find("run"), std::string::npos) << span.source;
+        EXPECT_EQ(span.source.find("captures"), std::string::npos) << span.source;
+      }
+    }
+    for (const StatusRule& row : profile.status) {
+      EXPECT_FALSE(row.source.empty());
+      if (minor < 23) {
+        EXPECT_EQ(row.status, StatusCode::kUnset);
+      }
+      if (row.from == 500) {
+        EXPECT_TRUE(row.error_tag);
+        EXPECT_EQ(row.status, minor >= 23 ? StatusCode::kError : StatusCode::kUnset);
+      }
     }
   }
 }

@@ -152,8 +152,7 @@ Json tracing(const EnvoyRequest& request, const LocalWorkload& w, const std::str
            {"overall_sampling", {{"value", 100}}},
            {"custom_tags", tags},
            {"provider", tracer(request, service_name)}};
-  const bool always_spawns = request.profile.gateway_single.empty();
-  if (w.gateway && (request.state.gateway_spawn || always_spawns)) out["spawn_upstream_span"] = true;
+  if (w.gateway && request.profile.spawns(request.state.gateway_spawn)) out["spawn_upstream_span"] = true;
   return out;
 }
 

@@ -115,7 +115,7 @@ Result<void> LocalProvider::describe(Environment& environment) {
   environment.collector = "otelcol " + own_.parts.otelcol_version;
   environment.transport = to_string(state_.transport);
   environment.naming = to_string(state_.naming);
-  environment.gateway_spawn = state_.gateway_spawn;
+  environment.gateway_spawn = own_.profile->spawns(state_.gateway_spawn);
   environment.images = {fmt::format("envoy: {} ({})", own_.parts.envoy_version, own_.parts.envoy),
                         fmt::format("collector: {} ({})", own_.parts.otelcol_version, own_.parts.otelcol)};
   environment.notes = {

@@ -37,11 +37,11 @@ struct ExpectedSpan {
   uint16_t port = 0;                // route: service port
   std::string cluster;              // upstream_cluster
   const SpanRule* rule = nullptr;   // of the profile; null for app spans. The profile outlives the tree.
-  const MeshProfile* profile = nullptr;  // of the proxy that emits it; null for app spans
   int http_status = 200;            // 0 = not asked
   std::string workload;             // Deployment that emits it, "" = any of the service's
   std::string workload_namespace;
   std::string envoy_minor;          // of the profile; "" for app spans
+  const MeshProfile* profile = nullptr;  // of the proxy; null for app spans. Outlives the tree.
   std::vector<ExpectedAttribute> attributes;  // proxy spans only
   std::vector<ExpectedAttribute> resource;
 };

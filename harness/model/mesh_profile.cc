@@ -23,9 +23,29 @@ const char* to_string(NamingMode mode) {
   return "?";
 }
 
-const SpanRule* MeshProfile::rule(ProxyRole role, bool gateway_spawn) const {
+const char* to_string(GatewaySpawn spawn) {
+  switch (spawn) {
+    case GatewaySpawn::kNever: return "never";
+    case GatewaySpawn::kDefaultOff: return "default-off";
+    case GatewaySpawn::kDefaultOn: return "default-on";
+    case GatewaySpawn::kAlways: return "always";
+  }
+  return "?";
+}
+
+bool MeshProfile::spawns(std::optional<bool> asked) const {
+  switch (gateway_spawn) {
+    case GatewaySpawn::kNever: return false;
+    case GatewaySpawn::kDefaultOff: return asked.value_or(false);
+    case GatewaySpawn::kDefaultOn: return asked.value_or(true);
+    case GatewaySpawn::kAlways: return true;
+  }
+  return true;
+}
+
+const SpanRule* MeshProfile::rule(ProxyRole role, std::optional<bool> asked) const {
   const bool gateway = role == ProxyRole::kGatewayServer || role == ProxyRole::kGatewayClient;
-  const auto& list = gateway && !gateway_spawn && !gateway_single.empty() ? gateway_single : spans;
+  const auto& list = gateway && !spawns(asked) ? gateway_single : spans;
   for (const SpanRule& rule : list) {
     if (rule.role == role) return &rule;
   }

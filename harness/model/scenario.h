@@ -66,7 +66,7 @@ inline constexpr const char* kScopeWorkload = "workload/";
 struct SpecEnvironment {
   Transport transport = Transport::kGrpc;
   NamingMode naming = NamingMode::kAppLabelAndNamespace;
-  bool gateway_spawn = true;
+  std::optional<bool> gateway_spawn;  // the flag as installed; nullopt = left alone: the version's default
   // Telemetry mesh-default's randomSamplingPercentage: a value, or nullopt = the field is left out (1 % default).
   std::optional<double> sampling = 100.0;
   std::vector<std::string> without_sidecar;      // services that get no sidecar although the topology says meshed

@@ -104,7 +104,6 @@ class TreeBuilder {
     span.peer = peer;
     span.kind = rule->kind;
     span.rule = rule;
-    span.profile = &profile;
     span.host = fqdn(called);
     span.port = port;
     span.method = role == ProxyRole::kGatewayClient ? "" : method;
@@ -114,6 +113,7 @@ class TreeBuilder {
     span.workload = workload.name;
     span.workload_namespace = service.ns;
     span.envoy_minor = profile.envoy_minor;
+    span.profile = &profile;
     span.service_name = service_name(profile, service, workload);
     span.name = fill(rule->name, span);
     const PortProtocol protocol = expected_protocol(called, port);
@@ -172,7 +172,7 @@ class TreeBuilder {
       if (name == "canonicalService") return canonical_service(service, workload);
       if (name == "canonicalRevision") return canonical_revision(service, workload);
       if (name == "podPrefix") return workload.name;
-      if (name == "method") return span.method;
+      if (name == "method") return span.method;  // {authority} stays: the caller chose it, the span's http.url has it
       return std::nullopt;
     });
   }

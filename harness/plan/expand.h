@@ -32,6 +32,10 @@ Result<Expansion> expand(const Scenario& scenario, const ProfileBinding& binding
 // is lower.
 const MeshProfile* choose_profile(const std::vector<MeshProfile>& profiles, const std::string& istio_version,
                                   std::string& note);
+// The same for what a person or a mesh says it runs; kUsage when no profile fits, with the reason that the oldest one
+// gives (a version below it lacks what the telemetry configuration needs: row D-01).
+Result<const MeshProfile*> profile_for(const std::vector<MeshProfile>& profiles, const std::string& istio_version,
+                                       std::string& note);
 // The profile whose envoy_minor the long version string "<sha>/1.38.3/Clean/RELEASE/BoringSSL" names; null when none.
 const MeshProfile* profile_of_envoy(const std::vector<MeshProfile>& profiles, std::string_view sdk_version);
 // "1.38" of such a string; "" when malformed.

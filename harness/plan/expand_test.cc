@@ -60,6 +60,22 @@ TEST_F(ExpandTest, CheckoutByEntry) {
   }
 }
 
+// facts section 0: one gateway span up to 1.25 and, unasked, in 1.26 and 1.27.
+TEST_F(ExpandTest, GatewaySpansFollowTheVersionWhereTheScenarioLeavesThemOpen) {
+  Scenario s = scenario("scenarios/core/checkout-gateway.yaml");
+  ASSERT_EQ(s.environment.gateway_spawn, std::nullopt);
+  for (const char* profile : {"istio-1.22", "istio-1.23", "istio-1.24", "istio-1.25", "istio-1.26", "istio-1.27"}) {
+    EXPECT_EQ(counts(s, profile), (Counts{{6, 11}})) << profile;
+  }
+  for (const char* profile : {"istio-1.28", "istio-1.29", "istio-1.30", "istio-1.31"}) {
+    EXPECT_EQ(counts(s, profile), (Counts{{7, 12}})) << profile;
+  }
+  s.environment.gateway_spawn = true;
+  EXPECT_EQ(counts(s, "istio-1.25"), (Counts{{6, 11}})) << "there is no flag yet";
+  EXPECT_EQ(counts(s, "istio-1.26"), (Counts{{7, 12}}));
+  EXPECT_EQ(counts(s, "istio-1.27"), (Counts{{7, 12}}));
+}
+
 TEST_F(ExpandTest, GatewaySpawnOffIsOneSpanWhereTheVersionHasIt) {
   Scenario s = scenario("scenarios/core/checkout-gateway.yaml");
   s.environment.gateway_spawn = false;

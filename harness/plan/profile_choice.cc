@@ -48,4 +48,18 @@ const MeshProfile* choose_profile(const std::vector<MeshProfile>& profiles, cons
   return best;
 }
 
+Result<const MeshProfile*> profile_for(const std::vector<MeshProfile>& profiles, const std::string& istio_version,
+                                       std::string& note) {
+  const MeshProfile* found = choose_profile(profiles, istio_version, note);
+  if (found != nullptr) return found;
+  std::string names, reason;
+  for (const MeshProfile& profile : profiles) {
+    names += (names.empty() ? "" : ", ") + profile.name;
+    if (!profile.before.text.empty()) reason = profile.before.text;
+  }
+  return fail(ErrorKind::kUsage, fmt::format("no mesh profile for Istio {}", printable(istio_version)),
+              reason.empty() ? fmt::format("fixtures/profiles has {}", names) : reason,
+              fmt::format("use a version of {}", names));
+}
+
 }  // namespace hopcheck::plan

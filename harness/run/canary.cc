@@ -10,7 +10,7 @@ namespace hopcheck::run {
 namespace {
 
 std::vector<check::Hit> judge_spans(const std::vector<Span>& spans, const Scenario& scenario, const ExpectedTree& tree,
-                                    const MeshProfile& profile, const sim::SynthesisInput& input) {
+                                    const sim::SynthesisInput& input) {
   const check::Classifier classifier(scenario.topology);
   check::Observed observed;
   for (const Span& span : spans) {
@@ -23,8 +23,7 @@ std::vector<check::Hit> judge_spans(const std::vector<Span>& spans, const Scenar
   }
   const check::Match match = check::match_tree(observed, tree);
   check::PatternCache patterns;
-  return check::request_hits({scenario, classifier, observed, tree, match, input.trace_state, &profile.status},
-                             patterns);
+  return check::request_hits({scenario, classifier, observed, tree, match, input.trace_state}, patterns);
 }
 
 std::string codes_of(const std::vector<check::Hit>& hits) {
@@ -55,12 +54,12 @@ Result<CanaryResult> judge_canary(const Scenario& scenario, const MeshProfile& p
   Arena arena;
   std::vector<Span> spans = sim::synthesize(input, arena, rng);
   CanaryResult out;
-  const auto clean = judge_spans(spans, scenario, tree, profile, input);
+  const auto clean = judge_spans(spans, scenario, tree, input);
   out.clean_passes = clean.empty();
   const auto mutation = static_cast<sim::Mutation>(rng.below(static_cast<uint64_t>(sim::Mutation::kCount)));
   out.mutation = sim::to_string(mutation);
   sim::mutate(mutation, spans, arena, rng);
-  const auto hits = judge_spans(spans, scenario, tree, profile, input);
+  const auto hits = judge_spans(spans, scenario, tree, input);
   out.reported = !hits.empty();
   out.detail = out.clean_passes ? codes_of(hits) : "clean trace accused of " + codes_of(clean);
   return out;

@@ -104,7 +104,7 @@ class Planner {
     state.naming = environment.naming;
     state.naming_unset = environment.naming_unset;
     state.naming_restart = environment.naming_restart;
-    state.gateway_spawn = environment.gateway_spawn;
+    state.gateway_spawn = environment.gateway_spawn.value_or(true);
     state.sampling = environment.sampling;
     state.mesh_tracing = environment.mesh_tracing;
     state.telemetry_scope = environment.telemetry_scope;

@@ -6,6 +6,8 @@
 #include <cstring>
 #include <map>
 
+#include "base/text.h"
+
 namespace hopcheck::sim {
 namespace {
 
@@ -47,13 +49,21 @@ std::string sample_value(const ExpectedSpan& node, const std::string& key, const
   return found == kFixed.end() ? "" : found->second;
 }
 
+// A name that holds the authority says the one of http.url.
+std::string name_of(const ExpectedSpan& node) {
+  return substitute(node.name, [&](std::string_view name) -> std::optional<std::string> {
+    if (name == "authority") return fmt::format("{}:{}", node.host, node.port);
+    return std::nullopt;
+  });
+}
+
 AttributeList make_attributes(const std::vector<ExpectedAttribute>& wanted, const ExpectedSpan& node,
                               const SynthesisInput& input, Arena& arena, bool resource) {
   std::vector<std::pair<std::string, std::string>> pairs;
   if (resource) pairs.emplace_back("service.name", node.service_name);
   for (const ExpectedAttribute& item : wanted) {
     if (item.when == AttributeRule::When::kError || item.when == AttributeRule::When::kOptional ||
-        item.key == "service.name")
+        item.when == AttributeRule::When::kNever || item.key == "service.name")
       continue;
     std::string value = item.regex || item.value.empty() ? sample_value(node, item.key, input) : item.value;
     if (item.regex && item.key == "peer.address" && node.role == ProxyRole::kGatewayClient) value = "10.244.0.9:8080";
@@ -88,7 +98,7 @@ std::vector<Span> synthesize(const SynthesisInput& input, Arena& arena, Rng& rng
     span.span_id = random_id<SpanId>(rng);
     span.parent_id = node.parent < 0 ? input.root_parent : out[node.parent].span_id;
     span.kind = node.kind;
-    span.name = arena.copy(node.name);
+    span.name = arena.copy(name_of(node));
     span.trace_state = arena.copy(input.trace_state);
     span.start_unix_nanos = input.start_unix_nanos + depth[i] * kStepNanos;
     span.end_unix_nanos = input.start_unix_nanos + whole - depth[i] * kStepNanos;
@@ -99,8 +109,8 @@ std::vector<Span> synthesize(const SynthesisInput& input, Arena& arena, Rng& rng
     resource.service_name = arena.copy(node.service_name);
     span.resource = arena.make(resource);
     Scope scope;
-    scope.present = true;
-    scope.name = mesh ? "envoy" : "app";
+    scope.present = !mesh || node.profile->scope_present;
+    if (scope.present) scope.name = mesh ? arena.copy(node.profile->scope_name) : "app";
     span.scope = arena.make(scope);
   }
   return out;
