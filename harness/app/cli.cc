@@ -113,6 +113,7 @@ int run_cli(int argc, char** argv) {
   add_environment(cli, context);
   add_explain(cli, context);
   add_rows(cli, context);
+  add_compare(cli, context);
   add_capture(cli, context);
   add_sink(cli, context);
   add_load(cli, context);

@@ -116,7 +116,7 @@ Result<void> render(const RenderFlags& flags) {
   Json plan{{"gateway", mesh::gateway_address(*mesh)},
             {"collector", mesh->collector_ip},
             {"sink", mesh->sink_ip},
-            {"envoy", mesh::envoy_minor_of(flags.istio)},
+            {"envoy", profile->envoy_minor},
             {"workloads", Json::array()}};
   auto gateway = render_proxy(request, mesh->gateway, out / "gateway");
   if (!gateway) return tl::unexpected<Error>(gateway.error());

@@ -215,6 +215,7 @@ void add_capture(CLI::App& app, Context& context) {
       ->check(CLI::Range(uint64_t{1}, uint64_t{100'000'000}));
   more->add_option("--out", flags->out, "file to write; - for stdout")->required();
   more->callback([flags, &context] { context.exit_code = grow(*flags); });
+  add_capture_profile(*verb, context);
 }
 
 }  // namespace hopcheck::app

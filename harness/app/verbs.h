@@ -28,13 +28,15 @@ int exit_code_of(ErrorKind kind);
 void add_run(CLI::App& app, Context& context);
 void add_check(CLI::App& app, Context& context);
 void add_report(CLI::App& app, Context& context);
-void add_capture(CLI::App& app, Context& context);  // capture dump | edit
+void add_capture(CLI::App& app, Context& context);  // capture dump | edit | grow | profile
+void add_capture_profile(CLI::App& capture, Context& context);
 void add_sink(CLI::App& app, Context& context);
 void add_load(CLI::App& app, Context& context);
 void add_agent(CLI::App& app, Context& context);    // in-cluster load agent
 void add_environment(CLI::App& app, Context& context);  // up | down | gc
 void add_explain(CLI::App& app, Context& context);
 void add_rows(CLI::App& app, Context& context);
+void add_compare(CLI::App& app, Context& context);
 void add_version(CLI::App& app, Context& context);
 
 }  // namespace hopcheck::app

@@ -72,7 +72,5 @@ std::map<std::string, std::string> envoy_environment(const run::EnvironmentState
 std::string envoy_admin_address(const LocalWorkload& workload);
 // Arguments after the program's name. `drain_seconds`: how long replaced filter chains may serve (kind uses 5).
 std::vector<std::string> envoy_arguments(const std::string& bootstrap_path, int drain_seconds = 5);
-// Envoy's minor for an Istio minor: "1.30" → "1.38"; "" when unknown (1.28 to 1.31 are known).
-std::string envoy_minor_of(const std::string& istio_minor);
 
 }  // namespace hopcheck::mesh

@@ -268,12 +268,5 @@ TEST_F(EnvoyConfig, WorkloadWithoutProxyIsAnError) {
   EXPECT_FALSE(envoy_files(request(mesh), *find_workload(mesh, "shop", "payments-dep")));
 }
 
-TEST(EnvoyProcess, KnowsTheEnvoyOfEachIstio) {
-  for (const char* istio : {"1.28", "1.29", "1.30", "1.31"}) {
-    EXPECT_EQ(envoy_minor_of(istio), profile_of(std::string("istio-") + istio).envoy_minor) << istio;
-  }
-  EXPECT_EQ(envoy_minor_of("1.19"), "");
-}
-
 }  // namespace
 }  // namespace hopcheck::mesh

@@ -29,13 +29,4 @@ std::vector<std::string> envoy_arguments(const std::string& bootstrap_path, int 
           "--skip-deprecated-logs"};
 }
 
-std::string envoy_minor_of(const std::string& istio_minor) {
-  // One Envoy minor belongs to each Istio minor (facts/istio-envoy-spans.md, section 0).
-  if (istio_minor == "1.28") return "1.36";
-  if (istio_minor == "1.29") return "1.37";
-  if (istio_minor == "1.30") return "1.38";
-  if (istio_minor == "1.31") return "1.39";
-  return "";
-}
-
 }  // namespace hopcheck::mesh

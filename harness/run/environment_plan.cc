@@ -33,7 +33,7 @@ std::string suffix_of(const TopologyInstance& instance) {
 bool same_group(const EnvironmentState& a, const SpecEnvironment& b) {
   return a.transport == b.transport && a.sampling == b.sampling && a.naming == b.naming &&
          a.naming_unset == b.naming_unset && a.naming_restart == b.naming_restart &&
-         a.gateway_spawn == b.gateway_spawn && a.mesh_tracing == b.mesh_tracing &&
+         a.gateway_spawn == b.gateway_spawn.value_or(true) && a.mesh_tracing == b.mesh_tracing &&
          a.telemetry_scope == b.telemetry_scope;
 }
 

@@ -12,11 +12,11 @@ namespace {
 
 using Names = std::set<std::string, std::less<>>;
 
-const Names kPure = {"otlp", "plan", "check", "stats", "config", "report", "sim"};
+const Names kPure = {"otlp", "plan", "check", "stats", "config", "report", "sim", "preview"};
 const Names kEdges = {"load", "sink", "mesh", "store", "ui"};
 // No clock, socket, file, thread or environment in these.
-const Names kNoIo = {"base",  "model",  "otlp",   "plan", "check", "stats",
-                     "config", "report", "sim", "run",  "h2"};
+const Names kNoIo = {"base",   "model", "otlp",    "plan", "check", "stats",
+                     "config", "report", "sim", "preview", "run",   "h2"};
 
 Names plus(Names a, const Names& b) {
   a.insert(b.begin(), b.end());
@@ -34,6 +34,7 @@ const std::map<std::string, Names, std::less<>>& arrows() {
     for (const std::string& folder : kPure) a[folder] = values;
     a["check"] = plus(values, {"plan", "stats"});
     a["sim"] = plus(values, {"plan"});
+    a["preview"] = plus(values, {"plan", "check", "report"});
     a["run"] = plus(values, kPure);
     for (const std::string& folder : kEdges) a[folder] = core;
     a["sink"] = plus(core, {"store"});  // the sink writes the capture log, which is the store's
@@ -69,7 +70,7 @@ const Names kSourcesOnly = {"nlohmann/", "CLI/", "httplib.h", "curl/", "boost/",
 
 // Which folders use which third-party header (prefix).
 const std::map<std::string, Names, std::less<>> kOwners = {
-    {"nlohmann/", {"plan", "report", "store", "load", "sink", "mesh", "app", "demo", "bench", "fuzz"}},
+    {"nlohmann/", {"plan", "report", "preview", "store", "load", "sink", "mesh", "app", "demo", "bench", "fuzz"}},
     {"CLI/", {"app", "demo"}},
     {"httplib.h", {"demo"}},
     {"nghttp2/", {"h2"}},
