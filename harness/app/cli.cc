@@ -118,6 +118,7 @@ int run_cli(int argc, char** argv) {
   add_sink(cli, context);
   add_load(cli, context);
   add_agent(cli, context);
+  add_selftest(cli, context);
   add_version(cli, context);
   try {
     cli.parse(argc, argv);

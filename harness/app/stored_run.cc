@@ -6,7 +6,6 @@
 #include <map>
 
 #include "app/version.h"
-#include "check/catalogue.h"
 #include "check/judge.h"
 #include "check/span_info.h"
 #include "plan/expand.h"
@@ -53,22 +52,8 @@ Result<void> run_canaries(const check::JudgeInput& input, const check::JudgeResu
                                       [&](const MeshProfile& p) { return p.name == judged.profiles[i]; });
     auto canary = run::judge_canary(input.scenarios[i].scenario, *profile, seed + i);
     if (!canary) return tl::unexpected(canary.error());
-    ScenarioResult& scenario = result.scenarios[i];
-    if (canary->reported && canary->clean_passes) {
-      scenario.notes.push_back(fmt::format("judge canary: planted {}, reported", canary->mutation));
-      continue;
-    }
-    Finding finding;
-    finding.code = "HOP1003";
-    finding.severity = Verdict::kUnknown;
-    finding.title = check::rule_info(finding.code).title;
-    finding.expected = fmt::format("the planted defect ({}) is reported and the clean trace passes", canary->mutation);
-    finding.actual = canary->detail.empty() ? "nothing reported" : canary->detail;
-    finding.count = 1;
-    finding.page = "docs/rules/HOP1003.md";
-    finding.scenario = scenario.name;
-    scenario.findings.push_back(std::move(finding));
-    scenario.verdict = worst(scenario.verdict.value_or(Verdict::kPass), Verdict::kUnknown);
+    check::judge_canary_outcome({canary->mutation, canary->reported, canary->clean_passes, canary->detail},
+                                input.without_rules, result.scenarios[i]);
   }
   return {};
 }

@@ -37,6 +37,7 @@ void add_environment(CLI::App& app, Context& context);  // up | down | gc
 void add_explain(CLI::App& app, Context& context);
 void add_rows(CLI::App& app, Context& context);
 void add_compare(CLI::App& app, Context& context);
+void add_selftest(CLI::App& app, Context& context);
 void add_version(CLI::App& app, Context& context);
 
 }  // namespace hopcheck::app

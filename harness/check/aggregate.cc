@@ -89,6 +89,14 @@ Aggregate& Aggregates::demote(const HitKey& from, const char* code, const Subjec
   return cause;
 }
 
+std::vector<HitKey> Aggregates::keys_of(std::string_view code) const {
+  std::vector<HitKey> out;
+  for (const auto& [key, aggregate] : all_) {
+    if (key.code == code && aggregate.count > 0) out.push_back(key);
+  }
+  return out;
+}
+
 std::vector<Finding> Aggregates::findings() const {
   std::vector<Finding> out;
   for (const auto& [key, aggregate] : all_) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "check/hits.h"
@@ -39,6 +40,7 @@ class Aggregates {
   std::map<HitKey, Aggregate>& all() { return all_; }
   const std::map<HitKey, Aggregate>& all() const { return all_; }
 
+  std::vector<HitKey> keys_of(std::string_view code) const;  // of those that stand for themselves
   std::vector<Finding> findings() const;  // ascending by (code, subject)
 
  private:

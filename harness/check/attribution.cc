@@ -1,7 +1,10 @@
 #include "check/attribution.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "plan/intent.h"
 
@@ -25,6 +28,23 @@ bool same_attributes(const AttributeList& a, const AttributeList& b) {
     if (other == nullptr || !same_value(*a.find(attribute.key), *other)) return false;
   }
   return true;
+}
+
+// All of a span's content as one text, for an order among spans whose ids, start and name are equal.
+std::string content_key(const Span& span) {
+  std::string out = fmt::format("{}|{}|{}|{}|{}|{}|{}", to_hex(span.parent_id), span.end_unix_nanos,
+                                static_cast<int>(span.kind), static_cast<int>(span.status), span.trace_state,
+                                span.scope->name, span.resource->service_name);
+  for (const AttributeList* list : {&span.attributes, &span.resource->attributes}) {
+    for (const Attribute& attribute : *list) {
+      const AnyValue& value = attribute.value;
+      const bool text = value.type != AnyValue::Type::kBool && value.type != AnyValue::Type::kInt &&
+                        value.type != AnyValue::Type::kDouble;
+      out += fmt::format("|{}={}:{}", attribute.key, static_cast<int>(value.type),
+                         text ? std::string(value.text) : std::to_string(value.integer));
+    }
+  }
+  return out;
 }
 
 class Attributor {
@@ -61,7 +81,10 @@ class Attributor {
       if (x.trace_id != y.trace_id) return x.trace_id < y.trace_id;
       if (x.span_id != y.span_id) return x.span_id < y.span_id;
       if (x.start_unix_nanos != y.start_unix_nanos) return x.start_unix_nanos < y.start_unix_nanos;
-      return x.name != y.name ? x.name < y.name : a < b;
+      if (x.name != y.name) return x.name < y.name;
+      // Which of two conflicting spans stands for the id must not hang on which arrived first.
+      const int content = content_key(x).compare(content_key(y));
+      return content != 0 ? content < 0 : a < b;
     });
     for (size_t i = 0; i < order.size(); ++i) {
       const uint32_t index = order[i];
@@ -77,7 +100,8 @@ class Attributor {
         }
         continue;
       }
-      if (out_.traces.empty() || out_.traces.back().id != span.trace_id) {
+      // A trace id of zeros joins nothing: each such span stands alone.
+      if (out_.traces.empty() || out_.traces.back().id != span.trace_id || span.trace_id.is_zero()) {
         out_.traces.emplace_back();
         out_.traces.back().id = span.trace_id;
       }
@@ -91,15 +115,18 @@ class Attributor {
   }
 
   void attribute_directly(TraceGroup& trace) {
-    if (cipher_) {
-      if (const auto n = cipher_->request_of(trace.id)) {
-        assign(trace, *n, false);
-      }
+    if (trace.id.is_zero()) {
+      // No id, no request by id.
+    } else if (const auto own = cipher_ ? cipher_->request_of(trace.id) : std::nullopt) {
+      assign(trace, *own, false);
+    } else if (const auto known = by_trace_id_.find(trace.id); known != by_trace_id_.end()) {
+      assign(trace, known->second, false);
     }
-    const auto known = by_trace_id_.find(trace.id);
-    if (known != by_trace_id_.end()) assign(trace, known->second, false);
     if (run8_.empty()) return;
-    for (uint32_t index : trace.spans) {
+    // Of a trace that mixes two requests the one whose tag stands nearest to the root made the trace.
+    const bool which = trace.n == kNoRequest && several_tags(trace);
+    const std::vector<uint32_t> from_root = which ? from_root_down(trace) : std::vector<uint32_t>{};
+    for (uint32_t index : which ? from_root : trace.spans) {
       const std::string_view url = spans_[index].attributes.text("http.url");
       if (url.empty()) continue;
       if (const auto hop = plan::parse_hop(url, run8_)) assign(trace, hop->n, hop->warmup);
@@ -107,13 +134,45 @@ class Attributor {
     }
   }
 
+  bool several_tags(const TraceGroup& trace) const {
+    std::optional<uint64_t> first;
+    for (uint32_t index : trace.spans) {
+      const auto hop = plan::parse_hop(spans_[index].attributes.text("http.url"), run8_);
+      if (hop && !first) first = hop->n;
+      if (hop && hop->n != *first) return true;
+    }
+    return false;
+  }
+
+  // A trace's spans by their distance from its root; what hangs on no root comes last.
+  std::vector<uint32_t> from_root_down(const TraceGroup& trace) const {
+    std::unordered_map<SpanId, std::vector<uint32_t>, IdHash> below;
+    std::vector<uint32_t> out;
+    for (uint32_t index : trace.spans) {
+      if (spans_[index].parent_id.is_zero()) out.push_back(index);
+      else below[spans_[index].parent_id].push_back(index);
+    }
+    for (size_t i = 0; i < out.size(); ++i) {
+      const auto found = below.find(spans_[out[i]].span_id);
+      if (found == below.end()) continue;
+      out.insert(out.end(), found->second.begin(), found->second.end());
+      below.erase(found);
+    }
+    const std::unordered_set<uint32_t> reached(out.begin(), out.end());
+    for (uint32_t index : trace.spans) {
+      if (reached.count(index) == 0) out.push_back(index);
+    }
+    return out;
+  }
+
   void assign(TraceGroup& trace, uint64_t n, bool warmup) {
     if (warmup || scenario_of_.find(n) == scenario_of_.end()) {
       trace.warmup = true;  // ours, but no judged request
       return;
     }
-    if (trace.n != kNoRequest && trace.n != n) trace.mixed = true;
-    if (trace.n == kNoRequest || n < trace.n) trace.n = n;
+    // The trace id decides, else the first tag; another request's tag is a mixture.
+    if (trace.n == kNoRequest) trace.n = n;
+    if (trace.n != n) trace.mixed = true;
   }
 
   // Pieces of a split trace that neither carry our id nor a hop: joined by x-request-id to the request it was seen

@@ -19,7 +19,7 @@ struct TraceGroup {
   std::vector<uint32_t> spans;   // indices, by (start, span id); duplicates left out
   uint64_t n = kNoRequest;       // request it is attributed to
   bool warmup = false;           // ours, not to be judged (warm-up, positive control)
-  bool mixed = false;            // names several requests
+  bool mixed = false;            // hop tags of other requests than n, too
   bool of_another_run = false;   // tagged by another run of hopcheck: foreign, whatever its proxies
   bool explained = false;        // detached, and a finding of its scenario says why
   int scenario = -1;  // scenario whose request it is, or (n unset) whose topology its proxies belong to; -1 foreign

@@ -4,34 +4,28 @@
 
 #include <algorithm>
 #include <map>
-
-#include "plan/naming.h"
+#include <unordered_map>
 
 namespace hopcheck::check {
 namespace {
 
-std::vector<HitKey> keys_of(const Aggregates& aggregates, std::string_view code) {
-  std::vector<HitKey> out;
-  for (const auto& [key, aggregate] : aggregates.all()) {
-    if (key.code == code && aggregate.count > 0) out.push_back(key);
-  }
-  return out;
-}
-
 class Composer {
  public:
-  Composer(ScenarioJudge& judge, const JudgeInput& input, Attribution& attribution)
-      : judge_(judge), input_(input), attribution_(attribution), aggregates_(judge.aggregates()) {}
+  Composer(ScenarioJudge& judge, const JudgeInput& input, Attribution& attribution, std::vector<Loss>& lost)
+      : judge_(judge),
+        input_(input),
+        attribution_(attribution),
+        losses_(lost),
+        aggregates_(judge.aggregates()),
+        rules_(input.without_rules) {}
 
   void run() {
-    sidecars();
-    silent_sdks();
-    detached();
+    if (rules_.on("HOP0303")) sidecars();
+    if (rules_.on("HOP1103")) silent_sdks();
+    if (rules_.on("HOP0601")) detached();
     own_exports();
-    scope();
-    old_names();
-    redraws();
-    sampling();
+    if (rules_.on("HOP0508")) invalid_ids();
+    if (rules_.on("HOP0801")) lost_spans();
   }
 
  private:
@@ -42,7 +36,7 @@ class Composer {
       Subject subject;
       subject.service = proxy.service;
       bool any = aggregates_.all().count({"HOP0303", subject_key(subject)}) > 0;
-      for (const HitKey& key : keys_of(aggregates_, "HOP0301")) {
+      for (const HitKey& key : aggregates_.keys_of("HOP0301")) {
         if (aggregates_.all()[key].subject.service != proxy.service) continue;
         aggregates_.demote(key, "HOP0303", subject);
         any = true;
@@ -53,9 +47,9 @@ class Composer {
       cause.actual = "it has none";
     }
     // The callers' proxies cannot name a peer they never spoke to: what stays of the same service is the same cause.
-    for (const HitKey& key : keys_of(aggregates_, "HOP0303")) {
+    for (const HitKey& key : aggregates_.keys_of("HOP0303")) {
       const Subject subject = aggregates_.all()[key].subject;
-      for (const HitKey& other : keys_of(aggregates_, "HOP0301")) {
+      for (const HitKey& other : aggregates_.keys_of("HOP0301")) {
         if (aggregates_.all()[other].subject.service == subject.service) aggregates_.demote(other, "HOP0303", subject);
       }
     }
@@ -90,7 +84,7 @@ class Composer {
       if (!all) continue;
       Subject subject;
       subject.service = service.name;
-      for (const HitKey& key : keys_of(aggregates_, "HOP1101")) {
+      for (const HitKey& key : aggregates_.keys_of("HOP1101")) {
         if (aggregates_.all()[key].subject.service == service.name) aggregates_.demote(key, "HOP1103", subject);
       }
       Aggregate& cause = aggregates_.all()[{"HOP1103", subject_key(subject)}];
@@ -102,7 +96,7 @@ class Composer {
   // Traces of this topology that no request claims, beside requests that end where they begin: the context was dropped
   // there.
   void detached() {
-    for (const HitKey& key : keys_of(aggregates_, "HOP0301")) {
+    for (const HitKey& key : aggregates_.keys_of("HOP0301")) {
       const Aggregate missing = aggregates_.all()[key];
       std::vector<DetachedTop> pieces;
       for (const DetachedTop& top : judge_.detached()) {
@@ -164,182 +158,93 @@ class Composer {
   }
 
   void explain(const DetachedTop& piece) {
-    for (TraceGroup& trace : attribution_.traces) {
-      if (&trace == piece.trace) trace.explained = true;
-    }
+    attribution_.traces[static_cast<size_t>(piece.trace - attribution_.traces.data())].explained = true;
   }
 
-  // The Telemetry objects in force when this scenario began.
-  std::vector<const TelemetryFact*> telemetry() const {
-    uint64_t newest = 0;
-    for (const TelemetryFact& fact : input_.environment.telemetry) {
-      if (fact.from_n <= judge_.input().first_n) newest = std::max(newest, fact.from_n);
+  // Spans whose ids name no trace: no request can claim them. What is missing of the same service is them.
+  void invalid_ids() {
+    std::map<int, std::vector<uint32_t>> by_service;
+    for (size_t i = 0; i < input_.spans->size(); ++i) {
+      const Span& span = (*input_.spans)[i];
+      const SpanClass klass = attribution_.span_class[i];
+      if (span.ids_valid || (klass != SpanClass::kForeign && klass != SpanClass::kDetached)) continue;
+      const int service = judge_.classifier().classify(span).service;
+      if (service != kUnknownService) by_service[service].push_back(static_cast<uint32_t>(i));
     }
-    std::vector<const TelemetryFact*> out;
-    for (const TelemetryFact& fact : input_.environment.telemetry) {
-      if (fact.from_n == newest && newest <= judge_.input().first_n) out.push_back(&fact);
-    }
-    return out;
-  }
-
-  std::string namespace_of_label(const std::string& label) const {
-    if (label == "gateway") return "istio-system";
-    if (label == "loadgen") return judge_.input().scenario.topology.ns;
-    return namespace_of(label);
-  }
-
-  // No Telemetry object in the root namespace, one in a namespace: proxies elsewhere are silent because of its scope
-  // (facts 2.3), which is no loss.
-  void scope() {
-    const TelemetryFact* narrow = nullptr;
-    std::vector<std::string> namespaces;
-    for (const TelemetryFact* fact : telemetry()) {
-      if (fact->ns == "istio-system") return;
-      namespaces.push_back(fact->ns);
-      if (fact->ns == judge_.input().scenario.topology.ns) narrow = fact;
-    }
-    if (narrow == nullptr) return;
-    std::vector<HitKey> keys = keys_of(aggregates_, "HOP0301");
-    for (const HitKey& key : keys_of(aggregates_, "HOP0304")) keys.push_back(key);
-    std::string silent;
-    uint64_t requests = 0;
-    Subject subject;
-    subject.object = "Telemetry " + narrow->ns + "/" + narrow->name;
-    for (const HitKey& key : keys) {
-      const Aggregate missing = aggregates_.all()[key];
-      const std::string ns = namespace_of_label(missing.subject.service);
-      if (std::find(namespaces.begin(), namespaces.end(), ns) != namespaces.end()) continue;
-      const std::string who = missing.subject.service + " (" + ns + ")";
-      if (silent.find(who) == std::string::npos) silent += (silent.empty() ? "" : ", ") + who;
-      requests = std::max(requests, missing.count);
-      aggregates_.demote(key, "HOP0109", subject);
-    }
-    if (silent.empty()) return;
-    Aggregate& cause = aggregates_.all()[{"HOP0109", subject_key(subject)}];
-    cause.expected = "spans of " + silent;
-    cause.actual =
-        fmt::format("none in {} requests; the only Telemetry object governs namespace {}, not the root namespace",
-                    requests, narrow->ns);
-  }
-
-  // The run set the mesh to the mode that is claimed and restarted no proxy (namingRestart: false), and proxies carry
-  // the names of another one (row D-11): one finding for the whole window.
-  void old_names() {
-    const Scenario& scenario = judge_.input().scenario;
-    if (scenario.environment.naming_restart || scenario.environment.naming != claimed_environment(scenario).naming)
-      return;  // elsewhere a wrong name has other causes
-    std::map<NamingMode, std::vector<HitKey>> by_mode;
-    for (const HitKey& key : keys_of(aggregates_, "HOP0401")) {
-      const Aggregate& wrong = aggregates_.all()[key];
-      const int index = scenario.topology.find(wrong.subject.service);
-      const Service service = wrong.subject.service == "gateway" ? plan::gateway_service()
-                              : index >= 0                       ? scenario.topology.services[index]
-                                                                 : plan::load_client_service(scenario.topology.ns);
-      for (const auto& [mode, rule] : judge_.binding().of(index).naming) {
-        if (plan::proxy_service_name(rule, service, service.workloads.front()) != wrong.actual) continue;
-        by_mode[mode].push_back(key);
-        break;
+    std::unordered_map<uint32_t, TraceGroup*> detached;  // by first span
+    if (!by_service.empty()) {
+      for (TraceGroup& trace : attribution_.traces) {
+        if (trace.n == kNoRequest && !trace.spans.empty()) detached.emplace(trace.spans.front(), &trace);
       }
     }
-    for (const auto& [mode, keys] : by_mode) {
+    for (const auto& [service, spans] : by_service) {
       Subject subject;
-      subject.object = std::string("names of ") + to_string(mode);
-      std::string list;
-      for (const HitKey& key : keys) {
-        const Aggregate& wrong = aggregates_.all()[key];
-        list += fmt::format("{}{} `{}`", list.empty() ? "" : ", ", wrong.subject.service, wrong.actual);
-        aggregates_.demote(key, "HOP0404", subject);
+      subject.service = judge_.classifier().service_label(service);
+      for (const char* code : {"HOP0301", "HOP1101"}) {
+        for (const HitKey& key : aggregates_.keys_of(code)) {
+          const Aggregate& missing = aggregates_.all()[key];
+          if (missing.subject.service == subject.service && missing.count <= spans.size())
+            aggregates_.demote(key, "HOP0508", subject);
+        }
       }
-      Aggregate& cause = aggregates_.all()[{"HOP0404", subject_key(subject)}];
-      cause.expected = fmt::format("names of {}, which the mesh is set to", to_string(scenario.environment.naming));
-      cause.actual = list + ": as before the change";
+      Aggregate& cause = aggregates_.all()[{"HOP0508", subject_key(subject)}];
+      cause.subject = subject;
+      cause.count = std::max<uint64_t>(cause.count, spans.size());
+      cause.expected = "a 16-byte trace id and an 8-byte span id, not zero";
+      cause.actual = fmt::format("{} spans with invalid ids, which belong to no trace", spans.size());
+      for (uint32_t index : spans) {
+        attribution_.span_class[index] = SpanClass::kMalformed;
+        const auto found = detached.find(index);
+        if (found != detached.end()) found->second->explained = true;
+      }
     }
   }
 
-  // Where the own draw counts beside the parent's (Envoy from 1.39) an app that does not hand x-request-id on makes its
-  // outbound proxy draw anew: the trace is cut there, and everything below follows (facts 1.8, 9).
-  void redraws() {
-    const double percent = claimed_environment(judge_.input().scenario).sampling.value_or(100.0);
-    if (percent <= 0 || percent >= 100 || judge_.binding().fallback->parent_decides_sampling) return;
-    const std::vector<HitKey> lost_ids = keys_of(aggregates_, "HOP0603");
-    if (lost_ids.empty()) return;
-    std::string services, cuts;
-    const auto name = [&services](const std::string& service) {
-      const std::string list = "," + services + ",";
-      if (list.find("," + service + ",") == std::string::npos) services += (services.empty() ? "" : ",") + service;
+  // Spans that their proxy sent and counted are no defect of the proxy's: the pipeline lost them.
+  void lost_spans() {
+    const auto explain_by = [&](Loss& loss, const HitKey& key) {
+      Aggregate& cause = aggregates_.demote(key, "HOP0801", loss.subject);
+      if (!cause.expected.empty()) {
+        cause.expected += ", ";
+        cause.actual += ", ";
+      }
+      cause.expected += expected_of(loss);
+      cause.actual += actual_of(loss);
+      loss.explained = true;
     };
-    for (const HitKey& key : lost_ids) name(aggregates_.all()[key].subject.service);
-    std::vector<HitKey> keys;
-    uint64_t cut = 0;
-    for (const HitKey& key : keys_of(aggregates_, "HOP0301")) {
-      const Subject& subject = aggregates_.all()[key].subject;
-      // Only what begins at a service's own outbound proxy; real loss shows in the proxies' counters (HOP0801).
-      if (subject.service == "gateway" || subject.service == "loadgen" ||
-          subject.hop.rfind(subject.service + "->", 0) != 0)
-        continue;
-      name(subject.service);
-      cut += aggregates_.all()[key].count;
-      cuts += fmt::format("{}{} at {}", cuts.empty() ? "" : ", ", aggregates_.all()[key].count, subject.hop);
-      keys.push_back(key);
+    for (Loss& loss : losses_) {
+      for (const char* code : {"HOP0301", "HOP0304"}) {
+        for (const HitKey& key : aggregates_.keys_of(code)) {
+          const Aggregate& missing = aggregates_.all()[key];
+          if (missing.subject.service == loss.service && missing.count <= loss.missing()) explain_by(loss, key);
+        }
+      }
     }
-    if (keys.empty()) return;
-    keys.insert(keys.end(), lost_ids.begin(), lost_ids.end());
-    Subject subject;
-    subject.service = services;
-    subject.header = "x-request-id";
-    for (const HitKey& key : keys) aggregates_.demote(key, "HOP0110", subject);
-    Aggregate& cause = aggregates_.all()[{"HOP0110", subject_key(subject)}];
-    cause.count = std::max(cause.count, cut);
-    cause.expected = fmt::format("at {:g} % a trace is whole or absent: one x-request-id, one draw", percent);
-    cause.actual = fmt::format("{} traces are cut ({}); {} do not forward x-request-id, so their proxies draw again",
-                               cut, cuts, services);
-  }
-
-  // Requests without spans while the Telemetry object in force samples less than claimed.
-  void sampling() {
-    const TelemetryFact* fact = nullptr;
-    for (const TelemetryFact* telemetry : telemetry()) {
-      if (telemetry->ns == "istio-system") fact = telemetry;
+    const HitKey whole{"HOP0101", ""};
+    for (Loss& loss : losses_) {
+      const auto found = aggregates_.all().find(whole);
+      if (found != aggregates_.all().end() && found->second.count <= loss.missing()) explain_by(loss, whole);
     }
-    if (fact == nullptr) return undiagnosed();
-    const double claimed = claimed_environment(judge_.input().scenario).sampling.value_or(100.0);
-    if (fact->percentage && *fact->percentage >= claimed) return undiagnosed();
-    const HitKey lost{"HOP0101", ""};
-    if (aggregates_.all().count(lost) == 0) return;
-    Subject subject;
-    subject.object = "Telemetry " + fact->ns + "/" + fact->name;
-    const char* code = fact->percentage ? "HOP0105" : "HOP0104";
-    Aggregate& cause = aggregates_.demote(lost, code, subject);
-    cause.expected = fmt::format("randomSamplingPercentage {:g}", claimed);
-    const uint64_t sent = judge_.result().requests;
-    cause.actual = fact->percentage
-                       ? fmt::format("randomSamplingPercentage {:g}; {} of {} requests left spans", *fact->percentage,
-                                     judge_.judged(), sent)
-                       : fmt::format("randomSamplingPercentage is not set, so 1 %; {} of {} requests left spans",
-                                     judge_.judged(), sent);
-  }
-
-  // Not one span of any request, though the control passed the pipeline, and nothing in the environment says why.
-  void undiagnosed() {
-    const ControlFact& control = input_.environment.control;
-    const HitKey lost{"HOP0101", ""};
-    if (judge_.judged() > 0 || aggregates_.all().count(lost) == 0 || !control.before_arrived || !control.after_arrived)
-      return;
-    Aggregate& cause = aggregates_.demote(lost, "HOP0102", {});
-    cause.expected = "spans of every request";
-    cause.actual = fmt::format("none of {} requests left a span; the control spans arrived", cause.count);
+    // One loss behind the Collector takes the spans of many proxies.
+    for (Loss& loss : losses_) {
+      const auto same = [&](const Loss& other) { return other.explained && other.subject == loss.subject; };
+      loss.explained = loss.explained || std::any_of(losses_.begin(), losses_.end(), same);
+    }
   }
 
   ScenarioJudge& judge_;
   const JudgeInput& input_;
   Attribution& attribution_;
+  std::vector<Loss>& losses_;
   Aggregates& aggregates_;
+  const RuleSet rules_;
 };
 
 }  // namespace
 
-void compose(ScenarioJudge& judge, const JudgeInput& input, Attribution& attribution) {
-  Composer(judge, input, attribution).run();
+void compose(ScenarioJudge& judge, const JudgeInput& input, Attribution& attribution, std::vector<Loss>& lost) {
+  Composer(judge, input, attribution, lost).run();
+  compose_configuration(judge, input);
 }
 
 }  // namespace hopcheck::check

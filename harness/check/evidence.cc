@@ -4,61 +4,20 @@
 
 #include <algorithm>
 #include <map>
-#include <unordered_map>
 
 #include "base/text.h"
 #include "check/aggregate.h"
-#include "check/catalogue.h"
+#include "check/rule_set.h"
 
 namespace hopcheck::check {
 namespace {
 
-struct StoredSpans {
-  uint64_t all = 0;
-  uint64_t of_another_run = 0;  // in a standing mesh a late span of the run before; sent before or after our first mark
-};
-
-// Mesh spans stored, by proxy: "<pod>.<namespace>" of node_id; the gateway's spawned spans carry no node_id and go by
-// the span of the same proxy that they hang under, else by service.name to the one proxy that uses it.
-std::map<std::string, StoredSpans> stored_by_proxy(const JudgeInput& input, const Attribution& attribution) {
-  std::vector<bool> foreign(input.spans->size(), false);
-  for (const TraceGroup& trace : attribution.traces) {
-    for (uint32_t index : trace.spans) foreign[index] = trace.of_another_run;
-  }
-  std::map<std::string, StoredSpans> out;
-  std::map<std::string, std::string> proxy_of_name;
-  std::unordered_map<SpanId, std::string_view, IdHash> proxy_of_span;
-  for (const Span& span : *input.spans) {
-    if (!is_mesh_span(span)) continue;
-    const std::string_view key = proxy_key(span);
-    const std::string_view name = span.resource->service_name;
-    if (key == name) continue;
-    proxy_of_name.emplace(name, key);
-    if (span.attributes.text("node_id").substr(0, 7) == "router~") proxy_of_span.emplace(span.span_id, key);
-  }
-  for (size_t i = 0; i < input.spans->size(); ++i) {
-    const Span& span = (*input.spans)[i];
-    if (!is_mesh_span(span)) continue;
-    std::string key(proxy_key(span));
-    const auto above = proxy_of_span.find(span.parent_id);
-    const auto found = proxy_of_name.find(key);
-    if (found != proxy_of_name.end()) key = above != proxy_of_span.end() ? std::string(above->second) : found->second;
-    ++out[key].all;
-    if (foreign[i]) ++out[key].of_another_run;
-  }
-  return out;
-}
-
-std::optional<uint64_t> delta(const std::optional<uint64_t>& before, const std::optional<uint64_t>& after) {
-  if (!before || !after || *after < *before) return std::nullopt;
-  return *after - *before;
-}
-
 class Rules {
  public:
-  Rules(const JudgeInput& input, const Attribution& attribution) : input_(input), attribution_(attribution) {}
+  Rules(const JudgeInput& input, const Attribution& attribution, const std::vector<Loss>& lost)
+      : input_(input), attribution_(attribution), losses_(lost), rules_(input.without_rules) {}
 
-  std::vector<Finding> run(bool any_lost) {
+  std::vector<Finding> run() {
     const Environment& environment = input_.environment;
     if (!environment.capture_complete)
       add("HOP0804", {}, "a sealed capture without gaps", environment.capture_problem, {});
@@ -80,13 +39,13 @@ class Rules {
     }
     unexplained();
     pipeline();
-    if (any_lost) control();
     return out_.findings();
   }
 
  private:
   void add(const char* code, Subject subject, std::string expected, std::string actual,
            std::vector<Witness> witnesses) {
+    if (!rules_.on(code)) return;
     out_.add_finding(next_++, code, std::move(subject), std::move(expected), std::move(actual), std::move(witnesses));
   }
 
@@ -119,47 +78,17 @@ class Rules {
     }
   }
 
-  // Δspans_sent counts a span before its export is tried: more sent than stored is loss in the pipeline (verdict.md
-  // section 1).
+  // What no scenario's missing spans explain.
   void pipeline() {
-    const auto stored = stored_by_proxy(input_, attribution_);
-    uint64_t sent_total = 0;
-    for (const ProxyFact& proxy : input_.environment.proxies)
-      sent_total += delta(proxy.sent_before, proxy.sent_after).value_or(0);
-    const CollectorFact& collector = input_.environment.collector_fact;
-    const auto received = delta(collector.received_before, collector.received_after);
-    for (const ProxyFact& proxy : input_.environment.proxies) {
-      const auto sent = delta(proxy.sent_before, proxy.sent_after);
-      if (!sent) continue;
-      const auto found = stored.find(proxy.pod + "." + proxy.ns);
-      const uint64_t have = found == stored.end() ? 0 : found->second.all;
-      if (*sent <= have) continue;
-      Subject subject;
-      subject.service = proxy.service;
-      subject.object = received && *received < sent_total ? "proxy -> Collector" : "Collector -> backend";
-      add("HOP0801", subject, fmt::format("{} spans of {}.{}", *sent, proxy.pod, proxy.ns),
-          fmt::format("{} stored", have), {});
+    for (const Loss& loss : losses_) {
+      if (!loss.explained) add("HOP0801", loss.subject, expected_of(loss), actual_of(loss), {});
     }
-  }
-
-  void control() {
-    const ControlFact& control = input_.environment.control;
-    if (!control.before_sent && !control.after_sent) {
-      add("HOP0107", {}, "a control span that proves the pipeline",
-          "no span of any request, and no positive control was sent", {});
-      return;
-    }
-    if (control.before_arrived && control.after_arrived) return;
-    Subject subject;
-    subject.object = "Collector -> backend";
-    add("HOP0107", subject, "the control spans posted before and after the drive arrive",
-        fmt::format("before {}, after {}", control.before_arrived ? "arrived" : "lost",
-                    control.after_arrived ? "arrived" : "lost"),
-        {});
   }
 
   const JudgeInput& input_;
   const Attribution& attribution_;
+  const std::vector<Loss>& losses_;
+  const RuleSet rules_;
   Aggregates out_;
   uint64_t next_ = 0;
 };
@@ -182,12 +111,14 @@ uint64_t total(const Counts& counts) {
 
 }  // namespace
 
-std::vector<Finding> evidence_findings(const JudgeInput& input, const Attribution& attribution, bool any_lost) {
-  return Rules(input, attribution).run(any_lost);
+std::vector<Finding> evidence_findings(const JudgeInput& input, const Attribution& attribution,
+                                       const std::vector<Loss>& lost) {
+  return Rules(input, attribution, lost).run();
 }
 
-std::vector<SumCheck> sums(const JudgeInput& input, const Attribution& attribution, const JudgeResult& result) {
-  std::vector<SumCheck> out;
+Sums sums(const JudgeInput& input, const Attribution& attribution, const JudgeResult& result) {
+  Sums all;
+  std::vector<SumCheck>& out = all.checks;
   for (const ScenarioResult& scenario : result.scenarios) {
     std::string outcomes;
     for (size_t i = 0; i < scenario.outcomes.size(); ++i) {
@@ -206,6 +137,9 @@ std::vector<SumCheck> sums(const JudgeInput& input, const Attribution& attributi
                  bodies.received == bodies.accepted + bodies.refused + bodies.aborted});
   out.push_back({fmt::format("stored {} = {}", result.spans_stored, list_of<SpanClass>(result.spans_by_class)),
                  result.spans_stored == total(result.spans_by_class)});
+  for (const SumCheck& sum : out) {
+    if (!sum.holds) all.broken.push_back(sum.text);
+  }
   const auto stored = stored_by_proxy(input, attribution);
   for (const ProxyFact& proxy : input.environment.proxies) {
     const auto sent = delta(proxy.sent_before, proxy.sent_after);
@@ -214,9 +148,11 @@ std::vector<SumCheck> sums(const JudgeInput& input, const Attribution& attributi
     const StoredSpans have = found == stored.end() ? StoredSpans{} : found->second;
     std::string text = fmt::format("proxy {}.{}: sent {} = stored {}", proxy.pod, proxy.ns, *sent, have.all);
     if (have.of_another_run > 0) text += fmt::format(" but for {} of the run before", have.of_another_run);
-    out.push_back({std::move(text), *sent <= have.all && *sent >= have.all - have.of_another_run});
+    const bool fewer = *sent < have.all - have.of_another_run;
+    if (fewer) all.broken.push_back(text);
+    out.push_back({std::move(text), *sent <= have.all && !fewer});
   }
-  return out;
+  return all;
 }
 
 }  // namespace hopcheck::check

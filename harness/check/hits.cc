@@ -43,17 +43,29 @@ std::string hop_of(const Classifier& classifier, const ExpectedTree& tree, int e
   return from + "->" + classifier.service_label(span.service);
 }
 
-int HitList::find(std::string_view code, std::string_view service) const {
-  for (size_t i = 0; i < hits.size(); ++i) {
-    if (hits[i].cause < 0 && code == hits[i].code && (service.empty() || hits[i].subject.service == service)) {
-      return static_cast<int>(i);
-    }
+int HitList::add(Hit hit) {
+  if (!on(hit.code)) return -1;
+  const std::string_view family = std::string_view(hit.code).substr(3, 2);
+  const bool of_content = family == "04" || family == "05" || family == "07";
+  if (of_content && hit.span >= 0 && view.disputed != nullptr && (*view.disputed)[hit.span]) return -1;
+  if (hit.cause >= 0 && hits[hit.cause].cause >= 0) hit.cause = hits[hit.cause].cause;
+  const int index = static_cast<int>(hits.size());
+  if (hit.cause < 0) {
+    first_.emplace(std::pair(std::string_view(hit.code), std::string()), index);
+    if (!hit.subject.service.empty()) first_.emplace(std::pair(std::string_view(hit.code), hit.subject.service), index);
   }
-  return -1;
+  hits.push_back(std::move(hit));
+  return index;
+}
+
+int HitList::find(std::string_view code, std::string_view service) const {
+  const auto found = first_.find(std::pair(code, std::string(service)));
+  return found == first_.end() ? -1 : found->second;
 }
 
 std::vector<Hit> request_hits(const RequestView& view, PatternCache& patterns) {
   HitList list(view);
+  add_mixed_hits(list);
   add_structure_hits(list);
   add_sampling_hits(list);
   add_error_hits(list);

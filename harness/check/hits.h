@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "check/match.h"
+#include "check/rule_set.h"
 #include "model/finding.h"
 #include "model/scenario.h"
 
@@ -20,7 +21,7 @@ struct Hit {
   int span = -1;            // observed index that shows it, -1 none
   int other = -1;           // second witness, -1 none
   int expected_index = -1;  // node of the tree, -1 none
-  int cause = -1;           // index of the hit it follows from; -1: a finding of its own
+  int cause = -1;           // index of the hit it follows from, a finding of its own; -1: it is one itself
 };
 
 // Full-match regular expressions of profiles, compiled once; verdicts per value are remembered (bounded).
@@ -40,6 +41,10 @@ struct RequestView {
   const ExpectedTree& tree;
   const Match& match;
   std::string_view trace_state;  // what we sent; "" none
+  const RuleSet* rules = nullptr;                // null: all rules exist
+  bool mixed = false;                            // one of its traces names several requests
+  std::string_view hop = {};                     // the request's own tag; "" none
+  const std::vector<bool>* disputed = nullptr;   // by observed span: another one has its ids (HOP0802 says so)
 };
 
 std::vector<Hit> request_hits(const RequestView& view, PatternCache& patterns);

@@ -23,6 +23,15 @@ bool declared_drop(const HitList& list, const std::string& service, std::string_
   });
 }
 
+// "<run8>-<n>" of a URL that carries one, whatever the run.
+std::string_view hop_tag(std::string_view url) {
+  size_t at = url.find("?hop=");
+  if (at == std::string_view::npos) at = url.find("&hop=");
+  if (at == std::string_view::npos) return "";
+  const std::string_view value = url.substr(at + 5);
+  return value.substr(0, value.find('&'));
+}
+
 void add_trace_state_hits(HitList& list) {
   const auto& view = list.view;
   if (view.trace_state.empty()) return;
@@ -74,6 +83,39 @@ void add_request_id_hits(HitList& list) {
 
 }  // namespace
 
+// A service that goes on with the context of another request: the tag in http.url changes on the way down the tree.
+void add_mixed_hits(HitList& list) {
+  const auto& view = list.view;
+  if (!view.mixed) return;
+  std::vector<std::string_view> tag(view.tree.spans.size());  // own, else of the nearest span above
+  Hit hit;
+  hit.code = "HOP0206";
+  hit.expected = "spans of one request";
+  hit.actual = "hop tags of several requests in one trace";
+  bool named = false;
+  for (size_t i = 0; i < view.tree.spans.size(); ++i) {
+    const int e = static_cast<int>(i);
+    const int above = matched_ancestor(list, e);
+    const std::string_view inherited = above >= 0 ? tag[above] : view.hop;
+    const SpanInfo* info = list.info_at(e);
+    tag[e] = info == nullptr ? std::string_view{} : hop_tag(info->url);
+    if (tag[e].empty()) tag[e] = inherited;
+    if (inherited.empty() || tag[e] == inherited) continue;
+    Hit own = hit;
+    own.expected_index = e;
+    own.span = view.match.span_of[e];
+    own.other = above >= 0 ? view.match.span_of[above] : -1;
+    const bool by_caller = view.tree.spans[e].role == ProxyRole::kInbound && above >= 0;
+    own.subject.service = list.service_at(by_caller ? above : e);
+    own.actual = fmt::format("hop={} under hop={}", tag[e], inherited);
+    list.add(std::move(own));
+    named = true;
+  }
+  if (named) return;
+  hit.span = 0;
+  list.add(std::move(hit));
+}
+
 void add_error_hits(HitList& list) {
   const auto& view = list.view;
   // Children come after parents: the deepest error is met first, and everything above it only passes it on.
@@ -102,55 +144,6 @@ void add_error_hits(HitList& list) {
 void add_header_hits(HitList& list) {
   add_trace_state_hits(list);
   add_request_id_hits(list);
-}
-
-// Precedence within one request (verdict.md section 2): which hits only follow from another.
-// The finding of the span that should not be there at all and under which the hit's span hangs; -1 when there is none.
-static int surplus_parent(const HitList& list, const Hit& hit) {
-  const int parent = hit.span < 0 ? -1 : list.view.match.parent_of[static_cast<size_t>(hit.span)];
-  if (parent < 0 || list.view.match.expected_of[static_cast<size_t>(parent)] >= 0) return -1;
-  for (size_t i = 0; i < list.hits.size(); ++i) {
-    const Hit& other = list.hits[i];
-    if (other.span == parent && other.code == std::string_view("HOP0302")) {
-      return other.cause >= 0 ? other.cause : static_cast<int>(i);
-    }
-  }
-  return -1;
-}
-
-void link_causes(HitList& list) {
-  const auto& view = list.view;
-  const auto under = [&](int node, int ancestor) {
-    for (int e = node; e >= 0; e = view.tree.spans[e].parent) {
-      if (e == ancestor) return true;
-    }
-    return false;
-  };
-  for (size_t i = 0; i < list.hits.size(); ++i) {
-    Hit& hit = list.hits[i];
-    if (hit.cause >= 0) continue;
-    const std::string_view code = hit.code;
-    const auto follow = [&](int cause) {
-      if (cause >= 0 && cause != static_cast<int>(i) && list.hits[cause].cause < 0) hit.cause = cause;
-    };
-    if (code == "HOP0602" || code == "HOP0603") {
-      follow(list.find("HOP0601", hit.subject.service));
-      if (hit.cause < 0) follow(list.find("HOP0604"));
-    } else if (code == "HOP0301") {
-      follow(list.find("HOP0303", hit.subject.service));
-    } else if (code == "HOP0202" || code == "HOP0501" || code == "HOP0504" || code == "HOP0505" || code == "HOP0402") {
-      const int gateway = list.find("HOP0304");
-      const int node = hit.expected_index;
-      const bool at_gateway = node >= 0 && (view.tree.spans[node].service == kGatewayService || code == "HOP0202");
-      if (gateway >= 0 && at_gateway) follow(gateway);
-      if (code == "HOP0202" && hit.cause < 0) follow(surplus_parent(list, hit));
-    }
-    if (hit.cause >= 0 || hit.expected_index < 0) continue;
-    // What a failing service did not do any more: spans below it.
-    const int error = list.find("HOP0506");
-    const bool absent = code == "HOP0301" || code == "HOP1101" || code == "HOP0303";
-    if (error >= 0 && absent && under(hit.expected_index, list.hits[error].expected_index)) follow(error);
-  }
 }
 
 }  // namespace hopcheck::check

@@ -1,6 +1,9 @@
 // Structure: missing and unexpected spans, parent links, traces that split (rows O-60…O-67, M-80…M-88).
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
+
 #include "check/hits_internal.h"
 
 namespace hopcheck::check {
@@ -41,7 +44,8 @@ void add_missing(HitList& list) {
       hit.code = span.role == ProxyRole::kGatewayClient ? "HOP0304" : "HOP0301";
       hit.subject.hop = list.hop_at(e);
     } else {
-      hit.code = span.role == ProxyRole::kInbound && bypassed(list, e) ? "HOP0303" : "HOP0301";
+      const bool no_proxy = span.role == ProxyRole::kInbound && list.on("HOP0303") && bypassed(list, e);
+      hit.code = no_proxy ? "HOP0303" : "HOP0301";
       if (hit.code == std::string_view("HOP0301")) hit.subject.hop = list.hop_at(e);
       if (hit.code == std::string_view("HOP0303")) {
         hit.expected = fmt::format("a SERVER span of {}'s own proxy between caller and app", hit.subject.service);
@@ -54,7 +58,9 @@ void add_missing(HitList& list) {
 
 void add_unexpected(HitList& list) {
   const auto& view = list.view;
-  std::vector<int> hit_of(view.observed.spans.size(), -1);
+  std::vector<int>& hit_of = list.surplus_of;
+  hit_of.assign(view.observed.spans.size(), -1);
+  std::map<std::pair<std::string_view, std::string>, int> first;  // by code and subject: one hit stands for all alike
   // Parents first: a child of an unexpected span is its consequence. Depth is bounded by following parent_of with
   // marks.
   std::vector<int> order;
@@ -80,8 +86,6 @@ void add_unexpected(HitList& list) {
       hit.cause = hit_of[parent];
       hit.other = parent;
     }
-    hit.expected = "no such span";
-    hit.actual = fmt::format("{} span `{}` of {}", to_string(span.kind), span.name, span.resource->service_name);
     if (!info.mesh) {
       hit.code = "HOP1102";
       hit.subject.object = std::string(span.name);
@@ -94,7 +98,13 @@ void add_unexpected(HitList& list) {
                             ? "->" + hit.subject.service
                             : hit.subject.service + "->" + view.classifier.service_label(info.peer);
     }
-    hit_of[s] = list.add(std::move(hit));
+    const auto [place, fresh] = first.emplace(std::pair(std::string_view(hit.code), subject_key(hit.subject)), -1);
+    if (fresh) {
+      hit.expected = "no such span";
+      hit.actual = fmt::format("{} span `{}` of {}", to_string(span.kind), span.name, span.resource->service_name);
+      place->second = list.add(std::move(hit));
+    }
+    hit_of[s] = place->second;
   }
 }
 
@@ -103,7 +113,9 @@ void add_split(HitList& list, int e, Hit hit) {
   const Span& observed = *list.span_at(e);
   hit.subject = {};
   hit.subject.header = "traceparent";
-  if (span.parent < 0) {
+  // A service that we send to directly and that shows no span of its own has received what we sent: it did not go on.
+  const bool own_call = span.role == ProxyRole::kOutbound && span.service >= 0;
+  if (span.parent < 0 && !own_call) {
     hit.code = "HOP0604";
     hit.subject.service = list.service_at(e);
     hit.expected = "trace id and parent id of the traceparent we sent";
@@ -113,7 +125,9 @@ void add_split(HitList& list, int e, Hit hit) {
     // The app between the proxy's two sides forwards; if the callee's own SERVER starts anew, the caller's proxy sent
     // nothing.
     hit.subject.service = span.role == ProxyRole::kInbound ? list.service_at(span.parent) : list.service_at(e);
-    hit.expected = fmt::format("`{}` continues the trace of `{}`", span.name, list.view.tree.spans[span.parent].name);
+    hit.expected =
+        fmt::format("`{}` continues the trace {}", span.name,
+                    span.parent < 0 ? "that we sent" : "of `" + list.view.tree.spans[span.parent].name + "`");
     hit.actual = observed.parent_id.is_zero() ? "it starts a trace of its own"
                                               : "it continues a trace that nobody sent";
   }
@@ -156,10 +170,33 @@ void add_links(HitList& list) {
   }
 }
 
-// Walks up from every span with a step budget: a chain longer than the span count is a cycle.
+// One cycle: named after the span whose own link is wrong (the first of the tree among several), else after its first.
+void add_cycle(HitList& list, const std::vector<int>& members) {
+  const auto& view = list.view;
+  int shown = *std::min_element(members.begin(), members.end());
+  int node = -1;
+  for (int s : members) {
+    const int e = view.match.expected_of[s];
+    if (e < 0 || view.match.link[e] == Link::kExact || (node >= 0 && e > node)) continue;
+    node = e;
+    shown = s;
+  }
+  Hit hit;
+  hit.code = "HOP0204";
+  hit.span = shown;
+  hit.subject.service =
+      node >= 0 ? list.service_at(node) : std::string(view.observed.spans[shown]->resource->service_name);
+  hit.expected = "parent links lead to a root";
+  hit.actual = fmt::format("they lead back to the span after {} steps", members.size());
+  const int index = list.add(std::move(hit));
+  for (int s : members) list.cycle_of[s] = index;
+}
+
+// Walks up from every span; a walk that meets itself has found a cycle. Each span is walked once.
 void add_cycles(HitList& list) {
   const auto& view = list.view;
   std::vector<uint8_t> state(view.observed.spans.size(), 0);  // 0 new, 1 on this walk, 2 done
+  list.cycle_of.assign(state.size(), -1);
   for (size_t i = 0; i < state.size(); ++i) {
     std::vector<int> walk;
     int s = static_cast<int>(i);
@@ -168,15 +205,7 @@ void add_cycles(HitList& list) {
       walk.push_back(s);
       s = view.match.parent_of[s];
     }
-    if (s >= 0 && state[s] == 1) {
-      Hit hit;
-      hit.code = "HOP0204";
-      hit.span = s;
-      hit.subject.service = std::string(view.observed.spans[s]->resource->service_name);
-      hit.expected = "parent links lead to a root";
-      hit.actual = "they lead back to the span";
-      list.add(std::move(hit));
-    }
+    if (s >= 0 && state[s] == 1) add_cycle(list, {std::find(walk.begin(), walk.end(), s), walk.end()});
     for (int w : walk) state[w] = 2;
   }
 }

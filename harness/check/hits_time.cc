@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "base/text.h"
 #include "check/hits_internal.h"
@@ -21,6 +22,22 @@ int64_t difference(uint64_t later, uint64_t earlier) {
                           : -static_cast<int64_t>(std::min<uint64_t>(earlier - later, INT64_MAX));
 }
 
+// A time that is now once it is read in a coarser unit was sent in the wrong one.
+std::string wrong_unit(uint64_t start, uint64_t above) {
+  constexpr int64_t kNear = 86'400'000'000'000;  // a day
+  struct Unit {
+    uint64_t nanos;
+    const char* name;
+  };
+  for (const Unit& unit :
+       {Unit{1'000, "microseconds"}, Unit{1'000'000, "milliseconds"}, Unit{1'000'000'000, "seconds"}}) {
+    if (start == 0 || start > UINT64_MAX / unit.nanos) continue;
+    if (std::abs(difference(start * unit.nanos, above)) < kNear)
+      return fmt::format("; its time is now when it is read in {}: sent in the wrong unit", unit.name);
+  }
+  return "";
+}
+
 class PairJudge {
  public:
   PairJudge(HitList& list, int child, int parent)
@@ -35,10 +52,12 @@ class PairJudge {
     const int64_t over = difference(child.end_unix_nanos, parent.end_unix_nanos);
     if (node.role == ProxyRole::kNone) {
       // SDKs end the SERVER span after the response is written: an overhang, tolerated up to its own limit.
-      const bool below_proxy = list_.view.tree.spans[parent_].role != ProxyRole::kNone;
+      const bool below_proxy = list_.view.tree.spans[parent_].role != ProxyRole::kNone &&
+                               parent.end_unix_nanos >= parent.start_unix_nanos;
       if (below_proxy && over > rules_.overhang_tolerance_nanos) add("HOP0703", "ends at most 50ms after", over);
       return;
     }
+    if (parent.end_unix_nanos < parent.start_unix_nanos) return;  // HOP0705: no end to compare with
     const SpanInfo& info = *list_.info_at(child_);
     const SpanInfo& above = *list_.info_at(parent_);
     const bool excused = above.canceled || has_flag(above.response_flags, "UT") || has_flag(info.response_flags, "DC");
@@ -61,8 +80,11 @@ class PairJudge {
       hit.subject.object = list_.view.tree.spans[child_].name;
     }
     hit.expected = fmt::format("{} its parent `{}`", rule, list_.view.tree.spans[parent_].name);
-    hit.actual =
-        fmt::format("{} {}", code == std::string_view("HOP0701") ? "earlier by" : "later by", format_nanos(by));
+    const bool early = code == std::string_view("HOP0701");
+    hit.actual = fmt::format("{} {}", early ? "earlier by" : "later by", format_nanos(by));
+    if (early) {
+      hit.actual += wrong_unit(list_.span_at(child_)->start_unix_nanos, list_.span_at(parent_)->start_unix_nanos);
+    }
     list_.add(std::move(hit));
   }
 

@@ -9,6 +9,7 @@
 #include "check/compose.h"
 #include "check/evidence.h"
 #include "check/exhibit.h"
+#include "check/losses.h"
 #include "check/scenario_judge.h"
 #include "plan/binding.h"
 
@@ -37,6 +38,7 @@ Result<plan::ProfileBinding> bind_profiles(const JudgeInput& input, const Scenar
   if (auto bound = plan::bind_declared(scenario, profiles, binding); !bound) return tl::unexpected(bound.error());
   std::map<const MeshProfile*, uint64_t> votes;
   bool nameless = false;  // mesh spans that do not say which Envoy made them: Envoy before 1.33
+  std::map<int, std::map<const MeshProfile*, uint64_t>> by_service;
   for (const Span& span : *input.spans) {
     if (!is_mesh_span(span)) continue;
     const MeshProfile* own = plan::profile_of_envoy(profiles, span.resource->attributes.text("telemetry.sdk.version"));
@@ -45,7 +47,13 @@ Result<plan::ProfileBinding> bind_profiles(const JudgeInput& input, const Scenar
     const SpanInfo info = classifier.classify(span);
     if (info.service == kUnknownService) continue;
     ++votes[own];
-    binding.by_service.emplace(info.service, own);
+    ++by_service[info.service][own];
+  }
+  // Most of a workload's spans decide, whatever arrived first; what is declared stands.
+  for (const auto& [service, counts] : by_service) {
+    const auto most = std::max_element(counts.begin(), counts.end(),
+                                       [](const auto& a, const auto& b) { return a.second < b.second; });
+    binding.by_service.emplace(service, most->first);
   }
   std::string note;
   if (!input.environment.istio.empty()) {
@@ -90,12 +98,13 @@ bool selected(const RuleOptions& rules, const std::string& code) {
   return (rules.include.empty() || names(rules.include)) && !names(rules.exclude);
 }
 
-void add_honesty(ScenarioResult& result, Aggregates& aggregates) {
+void add_honesty(ScenarioResult& result, const RuleSet& rules, Aggregates& aggregates) {
   const uint64_t unsent = result.outcomes[static_cast<size_t>(OutcomeKind::kUnsent)];
   const uint64_t open = result.outcomes[static_cast<size_t>(OutcomeKind::kIndeterminate)];
   if (result.requests == 0 || unsent == result.requests) {
+    if (!rules.on("HOP1001")) return;
     aggregates.add_finding(0, "HOP1001", {}, "requests", fmt::format("{} planned, none sent", result.requests), {});
-  } else if (unsent + open > 0) {
+  } else if (unsent + open > 0 && rules.on("HOP1007")) {
     aggregates.add_finding(0, "HOP1007", {}, "every request sent and answered",
                            fmt::format("{} unsent, {} indeterminate of {}", unsent, open, result.requests), {});
   }
@@ -139,7 +148,7 @@ void finish_scenario(const JudgeInput& input, Prepared& item, JudgeResult& out) 
   ScenarioJudge& judge = *item.judge;
   const Scenario& scenario = judge.input().scenario;
   ScenarioResult result = judge.take_result();
-  add_honesty(result, judge.aggregates());
+  add_honesty(result, RuleSet(input.without_rules), judge.aggregates());
   tolerate_late_ends(result, judge.aggregates());
   for (Finding& finding : judge.aggregates().findings()) {
     if (!selected(scenario.rules, finding.code)) continue;
@@ -188,29 +197,41 @@ Result<JudgeResult> judge(const JudgeInput& input) {
                                                         prepared[i].binding, std::move(*expansion));
   }
   Attribution attribution = attribute(input, classifiers);
-  bool any_lost = false;
+  std::vector<Loss> lost = losses(input, attribution);
   for (Prepared& item : prepared) {
     item.judge->run(attribution);
-    compose(*item.judge, input, attribution);
-    // Absence needs the positive control: requests without spans, or a sampled scenario of which nothing at all was
-    // seen.
-    const CountBy<RequestClass>& classes = item.judge->result().requests_by_class;
-    any_lost = any_lost || classes[static_cast<size_t>(RequestClass::kLost)] > 0 ||
-               (classes[static_cast<size_t>(RequestClass::kUnsampled)] > 0 && item.judge->judged() == 0);
+    compose(*item.judge, input, attribution, lost);
   }
   for (Prepared& item : prepared) finish_scenario(input, item, out);
   count_classes(input, attribution, out);
-  out.findings = evidence_findings(input, attribution, any_lost);
+  out.findings = evidence_findings(input, attribution, lost);
   doubt(input, out.findings);
-  out.sums = sums(input, attribution, out);
-  if (std::any_of(out.sums.begin(), out.sums.end(), [](const SumCheck& sum) { return !sum.holds; })) {
-    Aggregates broken;
-    for (const SumCheck& sum : out.sums) {
-      if (!sum.holds) broken.add_finding(0, "HOP1004", {}, "left = right", sum.text, {});
-    }
-    for (Finding& finding : broken.findings()) out.findings.push_back(std::move(finding));
+  Sums checked = sums(input, attribution, out);
+  out.sums = std::move(checked.checks);
+  Aggregates broken;
+  if (RuleSet(input.without_rules).on("HOP1004")) {
+    for (const std::string& text : checked.broken) broken.add_finding(0, "HOP1004", {}, "left = right", text, {});
   }
+  for (Finding& finding : broken.findings()) out.findings.push_back(std::move(finding));
   return out;
+}
+
+void judge_canary_outcome(const CanaryOutcome& outcome, const std::vector<std::string>& without_rules,
+                          ScenarioResult& scenario) {
+  if (outcome.reported && outcome.clean_passes) {
+    scenario.notes.push_back(fmt::format("judge canary: planted {}, reported", outcome.planted));
+    return;
+  }
+  if (!RuleSet(without_rules).on("HOP1003")) return;
+  Aggregates missed;
+  missed.add_finding(0, "HOP1003", {},
+                     fmt::format("the planted defect ({}) is reported and the clean trace passes", outcome.planted),
+                     outcome.detail.empty() ? "nothing reported" : outcome.detail, {});
+  for (Finding& finding : missed.findings()) {
+    finding.scenario = scenario.name;
+    scenario.verdict = worst(scenario.verdict.value_or(Verdict::kPass), finding.severity);
+    scenario.findings.push_back(std::move(finding));
+  }
 }
 
 }  // namespace hopcheck::check

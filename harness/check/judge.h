@@ -32,6 +32,8 @@ struct JudgeInput {
   std::vector<ScenarioInput> scenarios;
   const std::vector<MeshProfile>* profiles = nullptr;
   std::string reproduce;                     // "{file}" is the scenario's file
+  // Rules that do not exist in this judgement (rule_set.h), unlike RuleOptions::exclude, which leaves findings out.
+  std::vector<std::string> without_rules;
 };
 
 struct JudgeResult {
@@ -46,5 +48,16 @@ struct JudgeResult {
 
 // Error kUsage: no profile fits, or a scenario cannot be expanded.
 Result<JudgeResult> judge(const JudgeInput& input);
+
+// What the judge's own canary gave (run/canary.h): a defect planted in-process, outside all sums.
+struct CanaryOutcome {
+  std::string planted;       // its name
+  bool reported = true;      // the defect gave a finding
+  bool clean_passes = true;  // and the trace without it gave none
+  std::string detail;        // what was reported
+};
+// Adds HOP1003, or a note that says what was planted; a pass becomes unknown.
+void judge_canary_outcome(const CanaryOutcome& outcome, const std::vector<std::string>& without_rules,
+                          ScenarioResult& scenario);
 
 }  // namespace hopcheck::check

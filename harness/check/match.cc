@@ -100,13 +100,20 @@ class Matcher {
     for (int s : *candidates) {
       if (!free(s) || (tree_.spans[e].parent < 0 && !is_root(*observed_.spans[s]))) continue;
       if (!fits(tree_.spans[e], *observed_.spans[s], observed_.infos[s])) continue;
-      // Among equals (parallel or repeated calls) the one with the right name first, then the earliest.
-      const bool named = observed_.spans[s]->name == tree_.spans[e].name;
-      if (best < 0 || (named && observed_.spans[best]->name != tree_.spans[e].name)) best = s;
+      // Among equals (parallel or repeated calls) the one with the right name, then the one that was answered as
+      // expected, then the earliest: of an undeclared retry the attempt that succeeded is the expected one.
+      if (best < 0 || rank(e, s) > rank(e, best)) best = s;
     }
     if (best < 0) return false;
     take(e, best, relaxed);
     return true;
+  }
+
+  int rank(int e, int s) const {
+    const ExpectedSpan& expected = tree_.spans[e];
+    const bool answered = !observed_.infos[s].mesh || expected.http_status == 0 ||
+                          (observed_.infos[s].http_status > 0 && observed_.infos[s].http_status < 400);
+    return (observed_.spans[s]->name == expected.name ? 2 : 0) + (answered ? 1 : 0);
   }
 
   bool match_exact(int e) { return match_in_place(e, false, same_identity); }
@@ -163,7 +170,8 @@ class Matcher {
     for (size_t e = 0; e < tree_.spans.size(); ++e) {
       match_.link[e] = link_of(static_cast<int>(e));
       if (match_.link[e] == Link::kNone) ++match_.missing;
-      else if (match_.link[e] != Link::kExact || match_.relaxed[e]) ++match_.bad_links;
+      else if ((match_.link[e] != Link::kExact && match_.link[e] != Link::kSkipsMissing) || match_.relaxed[e])
+        ++match_.bad_links;
     }
     match_.unexpected = static_cast<size_t>(std::count(match_.expected_of.begin(), match_.expected_of.end(), -1));
   }

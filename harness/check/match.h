@@ -37,7 +37,8 @@ struct Match {
   std::vector<int> expected_of;  // by span index; -1 unexpected
   std::vector<int> parent_of;    // by span index: index of the observed parent span, -1 none
   size_t missing = 0, unexpected = 0, bad_links = 0;
-  size_t cost() const { return missing * 3 + unexpected * 3 + bad_links; }
+  // What is there and not expected rules a variant out more than what is expected and not there: that may be lost.
+  size_t cost() const { return missing * 2 + unexpected * 3 + bad_links; }
 };
 
 Match match_tree(const Observed& observed, const ExpectedTree& tree);

@@ -31,7 +31,8 @@ ScenarioJudge::ScenarioJudge(const JudgeInput& input, const ScenarioInput& scena
       index_(index),
       classifier_(classifier),
       binding_(binding),
-      expansion_(std::move(expansion)) {
+      expansion_(std::move(expansion)),
+      rules_(input.without_rules) {
   result_.name = scenario.scenario.name;
   result_.file = scenario.scenario.file;
   completes_by_tree_.assign(expansion_.trees.size(), 0);
@@ -41,6 +42,10 @@ void ScenarioJudge::run(Attribution& attribution) {
   if (!scenario_.has_ledger) number_bare_requests(attribution);
   for (const TraceGroup& trace : attribution.traces) {
     if (trace.scenario == index_ && trace.n != kNoRequest) traces_of_[trace.n].push_back(&trace);
+  }
+  if (rules_.on("HOP0802")) {
+    for (const auto& [first, second] : attribution.conflicts)
+      disputed_.emplace((*input_.spans)[first].trace_id, (*input_.spans)[first].span_id);
   }
   if (scenario_.has_ledger) {
     for (const LedgerEntry& entry : scenario_.ledger) judge_request(entry.intent.n, &entry, attribution);
@@ -53,7 +58,12 @@ void ScenarioJudge::run(Attribution& attribution) {
 
 // A trace begins here when a span of the entry's first role stands at its top.
 bool ScenarioJudge::begins_here(const TraceGroup& trace, uint32_t& root) const {
-  const ExpectedSpan& first = expansion_.trees.front().spans.front();
+  const auto some = std::find_if(expansion_.trees.begin(), expansion_.trees.end(),
+                                 [](const ExpectedTree& tree) { return !tree.spans.empty(); });
+  if (some == expansion_.trees.end()) return false;
+  const ExpectedSpan& first = some->spans.front();
+  std::set<SpanId> ids;
+  for (uint32_t index : trace.spans) ids.insert((*input_.spans)[index].span_id);
   for (uint32_t index : trace.spans) {
     const Span& span = (*input_.spans)[index];
     const SpanInfo info = classifier_.classify(span);
@@ -61,10 +71,7 @@ bool ScenarioJudge::begins_here(const TraceGroup& trace, uint32_t& root) const {
                                        : (!info.mesh || info.role != first.role || info.service != first.service)) {
       continue;
     }
-    const bool has_parent_here = std::any_of(trace.spans.begin(), trace.spans.end(), [&](uint32_t other) {
-      return (*input_.spans)[other].span_id == span.parent_id;
-    });
-    if (has_parent_here) continue;
+    if (ids.count(span.parent_id) > 0) continue;
     root = index;
     return true;
   }
@@ -153,17 +160,37 @@ std::string ScenarioJudge::why_unsampled(const LedgerEntry* entry) const {
   return fmt::format("no span: x-request-id {} does not fall under {:g} %", entry->intent.request_id, percent);
 }
 
+void ScenarioJudge::add_finding(uint64_t n, const char* code, std::string expected, std::string actual,
+                                std::vector<Witness> witnesses) {
+  if (rules_.on(code))
+    aggregates_.add_finding(n, code, {}, std::move(expected), std::move(actual), std::move(witnesses));
+}
+
+std::vector<bool> ScenarioJudge::disputed(const Observed& observed) const {
+  std::vector<bool> out(observed.spans.size(), false);
+  if (disputed_.empty()) return out;
+  for (size_t s = 0; s < out.size(); ++s)
+    out[s] = disputed_.count({observed.spans[s]->trace_id, observed.spans[s]->span_id}) > 0;
+  return out;
+}
+
 // An answered request without spans, or one that must have none.
 RequestClass ScenarioJudge::judge_absence(uint64_t n, const LedgerEntry* entry, const Observed& observed) {
   count_rate(entry, observed);
   if (!observed.spans.empty()) {
-    aggregates_.add_finding(n, "HOP0103", {}, why_unsampled(entry),
+    add_finding(n, "HOP0103", why_unsampled(entry),
                             fmt::format("{} spans", observed.spans.size()),
                             {{observed.spans[0]->trace_id, observed.spans[0]->span_id}});
     return RequestClass::kMalformed;
   }
   if (claimed_sampling(entry) < 100) return RequestClass::kUnsampled;
-  aggregates_.add_finding(n, "HOP0101", {}, fmt::format("{} spans", expansion_.trees.front().spans.size()), "no span",
+  // A declared failure of a service that makes no spans, asked directly: nothing is what is expected.
+  const auto& candidates = expansion_.by_journey;
+  const size_t journey = entry != nullptr ? std::min<size_t>(entry->intent.journey, candidates.size() - 1) : 0;
+  const bool may_be_silent = std::any_of(candidates[journey].begin(), candidates[journey].end(),
+                                         [&](int tree) { return expansion_.trees[tree].spans.empty(); });
+  if (may_be_silent) return RequestClass::kComplete;
+  add_finding(n, "HOP0101", fmt::format("{} spans", expansion_.trees.front().spans.size()), "no span",
                           {});
   return RequestClass::kLost;
 }
@@ -217,7 +244,7 @@ int ScenarioJudge::choose_tree(const Observed& observed, const LedgerEntry* entr
       }
     }
     // Journeys are told apart by method and path at the entry where the ledger does not say.
-    if (entry == nullptr && !observed.infos.empty()) {
+    if (entry == nullptr && !observed.infos.empty() && !tree.spans.empty()) {
       for (const SpanInfo& info : observed.infos) {
         if (info.url.empty()) continue;
         const ExpectedSpan& first = tree.spans.front();
@@ -280,28 +307,24 @@ void ScenarioJudge::judge_request(uint64_t n, const LedgerEntry* entry, Attribut
   Match match;
   request.tree = choose_tree(observed, entry, match);
   const ExpectedTree& tree = expansion_.trees[request.tree];
+  const std::vector<bool> in_dispute = disputed(observed);
   const RequestView view{scenario_.scenario,
                          classifier_,
                          observed,
                          tree,
                          match,
-                         entry != nullptr ? std::string_view(entry->intent.trace_state) : std::string_view{}};
+                         entry != nullptr ? std::string_view(entry->intent.trace_state) : std::string_view{},
+                         &rules_,
+                         std::any_of(traces_of_[n].begin(), traces_of_[n].end(),
+                                     [](const TraceGroup* trace) { return trace->mixed; }),
+                         entry != nullptr ? std::string_view(entry->intent.hop) : std::string_view{},
+                         &in_dispute};
   std::vector<Hit> hits;
   const bool excused = excused_by_change(observed, match, tree);
   if (!excused) hits = request_hits(view, patterns_);
-  for (const TraceGroup* trace : traces_of_[n]) {
-    if (trace->mixed) {
-      Hit hit;
-      hit.code = "HOP0206";
-      hit.expected = "spans of one request";
-      hit.actual = "hop tags of several requests in one trace";
-      hit.span = 0;
-      hits.push_back(std::move(hit));
-    }
-  }
   aggregates_.add(n, observed, hits);
   add_gaps(observed, tree, match);
-  classify_spans(n, observed, match, hits, excused, attribution);
+  classify_spans(observed, match, hits, excused, attribution);
   const bool absent = std::any_of(hits.begin(), hits.end(), [](const Hit& hit) { return means_absence(hit.code); });
   const bool defective = std::any_of(hits.begin(), hits.end(), is_defect);
   const RequestClass klass = absent      ? RequestClass::kIncomplete
@@ -312,34 +335,28 @@ void ScenarioJudge::judge_request(uint64_t n, const LedgerEntry* entry, Attribut
 }
 
 // Final classes: what a hit points at is malformed, what no node of the tree explains is unexpected.
-void ScenarioJudge::classify_spans(uint64_t n, const Observed& observed, const Match& match,
-                                   const std::vector<Hit>& hits, bool excused, Attribution& attribution) {
-  std::map<std::pair<TraceId, SpanId>, SpanClass> classes;
-  for (size_t s = 0; s < observed.spans.size(); ++s) {
-    classes[{observed.spans[s]->trace_id, observed.spans[s]->span_id}] =
-        !excused && match.expected_of[s] < 0 ? SpanClass::kUnexpected : SpanClass::kMatched;
-  }
+void ScenarioJudge::classify_spans(const Observed& observed, const Match& match, const std::vector<Hit>& hits,
+                                   bool excused, Attribution& attribution) {
+  const auto class_of = [&](size_t s) -> SpanClass& {
+    return attribution.span_class[static_cast<size_t>(observed.spans[s] - input_.spans->data())];
+  };
+  for (size_t s = 0; s < observed.spans.size(); ++s)
+    class_of(s) = !excused && match.expected_of[s] < 0 ? SpanClass::kUnexpected : SpanClass::kMatched;
   for (const Hit& hit : hits) {
     if (hit.span < 0 || is_late_end(hit)) continue;
-    SpanClass& klass = classes[{observed.spans[hit.span]->trace_id, observed.spans[hit.span]->span_id}];
+    SpanClass& klass = class_of(static_cast<size_t>(hit.span));
     if (klass == SpanClass::kMatched) klass = SpanClass::kMalformed;
-  }
-  for (const TraceGroup* trace : traces_of_[n]) {
-    for (uint32_t index : trace->spans) {
-      const Span& span = (*input_.spans)[index];
-      attribution.span_class[index] = classes[{span.trace_id, span.span_id}];
-    }
   }
 }
 
 void ScenarioJudge::collect_detached(const Attribution& attribution) {
   for (const TraceGroup& trace : attribution.traces) {
     if (trace.n != kNoRequest || trace.scenario != index_ || trace.spans.empty()) continue;
+    std::set<SpanId> ids;
+    for (uint32_t index : trace.spans) ids.insert((*input_.spans)[index].span_id);
     for (uint32_t index : trace.spans) {
       const Span& span = (*input_.spans)[index];
-      const bool top = std::none_of(trace.spans.begin(), trace.spans.end(),
-                                    [&](uint32_t other) { return (*input_.spans)[other].span_id == span.parent_id; });
-      if (!top) continue;
+      if (ids.count(span.parent_id) > 0) continue;
       detached_.push_back({&trace, index, classifier_.classify(span)});
       break;
     }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "check/aggregate.h"
@@ -57,12 +58,15 @@ class ScenarioJudge {
   };
 
   void number_bare_requests(Attribution& attribution);
+  std::vector<bool> disputed(const Observed& observed) const;
+  void add_finding(uint64_t n, const char* code, std::string expected, std::string actual,
+                   std::vector<Witness> witnesses);
   bool begins_here(const TraceGroup& trace, uint32_t& root) const;
   void judge_request(uint64_t n, const LedgerEntry* entry, Attribution& attribution);
   RequestClass judge_absence(uint64_t n, const LedgerEntry* entry, const Observed& observed);
   void count_rate(const LedgerEntry* entry, const Observed& observed);
-  void classify_spans(uint64_t n, const Observed& observed, const Match& match, const std::vector<Hit>& hits,
-                      bool excused, Attribution& attribution);
+  void classify_spans(const Observed& observed, const Match& match, const std::vector<Hit>& hits, bool excused,
+                      Attribution& attribution);
   bool excused_by_change(const Observed& observed, const Match& match, const ExpectedTree& tree);
   int choose_tree(const Observed& observed, const LedgerEntry* entry, Match& match) const;
   void add_gaps(const Observed& observed, const ExpectedTree& tree, const Match& match);
@@ -84,6 +88,8 @@ class ScenarioJudge {
   const Classifier& classifier_;
   const plan::ProfileBinding& binding_;
   plan::Expansion expansion_;
+  const RuleSet rules_;
+  std::set<std::pair<TraceId, SpanId>> disputed_;  // ids that several different spans carry
   PatternCache patterns_;
   Aggregates aggregates_;
   ScenarioResult result_;

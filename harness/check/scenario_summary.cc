@@ -81,7 +81,7 @@ void ScenarioJudge::judge_count() {
     result_.requests_by_class[static_cast<size_t>(RequestClass::kUnsampled)] += unseen;
     result_.outcomes[static_cast<size_t>(OutcomeKind::kOk)] += unseen;
   } else if (seen != scenario.load.requests) {
-    aggregates_.add_finding(0, "HOP0108", {}, fmt::format("{} requests", scenario.load.requests),
+    add_finding(0, "HOP0108", fmt::format("{} requests", scenario.load.requests),
                             fmt::format("{} requests", seen), {});
   }
   result_.requests = 0;  // what the classes hold: the traces seen, and the unsampled where a rate is claimed
@@ -101,7 +101,7 @@ void ScenarioJudge::judge_rate() {
         fmt::format("the draw of each of {} requests followed from our x-request-id beforehand", drawn_));
   }
   if (p < kRateAlpha) {
-    aggregates_.add_finding(0, "HOP0106", {}, fmt::format("{} % of {}", rate * 100, rate_sent_),
+    add_finding(0, "HOP0106", fmt::format("{} % of {}", rate * 100, rate_sent_),
                             fmt::format("{} seen", rate_seen_), {});
   }
 }

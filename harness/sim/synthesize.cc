@@ -11,7 +11,8 @@
 namespace hopcheck::sim {
 namespace {
 
-constexpr uint64_t kStepNanos = 2'000'000;  // a child starts this long after its parent and ends this long before it
+// A span starts this long after the one before it in the tree, and ends this long after the last span below it.
+constexpr uint64_t kStepNanos = 1'000'000;
 
 template <class Id>
 Id random_id(Rng& rng) {
@@ -27,11 +28,15 @@ Id random_id(Rng& rng) {
 std::string sample_value(const ExpectedSpan& node, const std::string& key, const SynthesisInput& input) {
   const std::string type = node.service == kGatewayService ? "router" : "sidecar";
   if (key == "node_id") {
-    return fmt::format("{}~10.244.0.9~{}-6d5f7c9b8-qx2lm.{}~{}.svc.cluster.local", type, node.workload,
+    return fmt::format("{}~10.244.0.9~{}.{}~{}.svc.cluster.local", type, pod_name(node.workload),
                        node.workload_namespace, node.workload_namespace);
   }
   if (key == "guid:x-request-id") return input.request_id;
-  if (key == "http.url") return fmt::format("http://{}:{}{}", node.host, node.port, node.path);
+  if (key == "http.url") {
+    return fmt::format("http://{}:{}{}{}{}", node.host, node.port, node.path, input.query.empty() ? "" : "?",
+                       input.query);
+  }
+  if (key == "user_agent") return input.user_agent;
   if (key == "http.method") return node.method;
   if (key == "upstream_cluster") return node.cluster;
   if (key == "upstream_cluster.name") return node.cluster + ";";
@@ -39,7 +44,7 @@ std::string sample_value(const ExpectedSpan& node, const std::string& key, const
   if (key == "telemetry.sdk.version" || key == "scope.version")
     return "0000000000000000000000000000000000000000/" + node.envoy_minor + ".0/Clean/RELEASE/BoringSSL";
   static const std::map<std::string, std::string> kFixed = {
-      {"user_agent", "hopcheck"},       {"http.protocol", "HTTP/1.1"},  {"peer.address", "10.244.0.8"},
+      {"http.protocol", "HTTP/1.1"},  {"peer.address", "10.244.0.8"},
       {"upstream_address", "10.244.0.9:8080"}, {"request_size", "0"},  {"response_size", "64"},
       {"response_flags", "-"},          {"component", "proxy"},         {"downstream_cluster", "-"},
       {"istio.cluster_id", "Kubernetes"}, {"istio.mesh_id", "cluster.local"}, {"telemetry.sdk.name", "envoy"},
@@ -47,14 +52,6 @@ std::string sample_value(const ExpectedSpan& node, const std::string& key, const
       {"grpc.authority", "rpc:8080"},   {"grpc.content_type", "application/grpc"}, {"grpc.status_code", "0"}};
   const auto found = kFixed.find(key);
   return found == kFixed.end() ? "" : found->second;
-}
-
-// A name that holds the authority says the one of http.url.
-std::string name_of(const ExpectedSpan& node) {
-  return substitute(node.name, [&](std::string_view name) -> std::optional<std::string> {
-    if (name == "authority") return fmt::format("{}:{}", node.host, node.port);
-    return std::nullopt;
-  });
 }
 
 AttributeList make_attributes(const std::vector<ExpectedAttribute>& wanted, const ExpectedSpan& node,
@@ -80,17 +77,28 @@ AttributeList make_attributes(const std::vector<ExpectedAttribute>& wanted, cons
 
 }  // namespace
 
+std::string name_of(const ExpectedSpan& node) {
+  return substitute(node.name, [&](std::string_view name) -> std::optional<std::string> {
+    if (name == "authority") return fmt::format("{}:{}", node.host, node.port);
+    return std::nullopt;
+  });
+}
+
+SpanId random_span_id(Rng& rng) { return random_id<SpanId>(rng); }
+TraceId random_trace_id(Rng& rng) { return random_id<TraceId>(rng); }
+
+std::string pod_name(const std::string& workload) { return workload + "-6d5f7c9b8-qx2lm"; }
+
 std::vector<Span> synthesize(const SynthesisInput& input, Arena& arena, Rng& rng) {
   const auto& nodes = input.tree->spans;
   std::vector<Span> out(nodes.size());
-  // Depths decide how far each span lies inside the whole.
-  std::vector<uint64_t> depth(nodes.size(), 0);
-  uint64_t deepest = 0;
-  for (size_t i = 0; i < nodes.size(); ++i) {
-    depth[i] = nodes[i].parent < 0 ? 0 : depth[nodes[i].parent] + 1;
-    deepest = std::max(deepest, depth[i]);
+  // Parents come before their children, so that ends are known from the last node to the first.
+  std::vector<uint64_t> end(nodes.size());
+  for (size_t i = 0; i < nodes.size(); ++i) end[i] = input.start_unix_nanos + (i + 1) * kStepNanos;
+  for (size_t i = nodes.size(); i > 0; --i) {
+    const int parent = nodes[i - 1].parent;
+    if (parent >= 0) end[parent] = std::max(end[parent], end[i - 1] + kStepNanos);
   }
-  const uint64_t whole = (deepest + 1) * 2 * kStepNanos;
   for (size_t i = 0; i < nodes.size(); ++i) {
     const ExpectedSpan& node = nodes[i];
     Span& span = out[i];
@@ -100,8 +108,8 @@ std::vector<Span> synthesize(const SynthesisInput& input, Arena& arena, Rng& rng
     span.kind = node.kind;
     span.name = arena.copy(name_of(node));
     span.trace_state = arena.copy(input.trace_state);
-    span.start_unix_nanos = input.start_unix_nanos + depth[i] * kStepNanos;
-    span.end_unix_nanos = input.start_unix_nanos + whole - depth[i] * kStepNanos;
+    span.start_unix_nanos = input.start_unix_nanos + i * kStepNanos;
+    span.end_unix_nanos = end[i];
     const bool mesh = node.role != ProxyRole::kNone;
     if (mesh) span.attributes = make_attributes(node.attributes, node, input, arena, false);
     Resource resource;
