@@ -1,6 +1,9 @@
 #include "check/match.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
 #include <unordered_map>
 
 namespace hopcheck::check {
@@ -35,6 +38,7 @@ class Matcher {
     match_.expected_of.assign(spans, -1);
     match_.parent_of.assign(spans, -1);
     link_observed();
+    note_siblings();
   }
 
   Match run() {
@@ -71,6 +75,21 @@ class Matcher {
     }
   }
 
+  // Calls of one service to the same other one under several paths: which is whose is told by the path.
+  void note_siblings() {
+    using Place = std::tuple<int, ProxyRole, int, int>;  // parent, role, service, peer
+    std::map<Place, std::set<std::string_view>> paths;
+    const auto place = [&](const ExpectedSpan& span) { return Place{span.parent, span.role, span.service, span.peer}; };
+    for (const ExpectedSpan& span : tree_.spans) {
+      if (!span.path.empty()) paths[place(span)].insert(span.path);
+    }
+    sibling_paths_.resize(tree_.spans.size());
+    for (size_t e = 0; e < tree_.spans.size(); ++e) {
+      const auto found = paths.find(place(tree_.spans[e]));
+      if (found != paths.end() && found->second.size() > 1) sibling_paths_[e] = &*siblings_.insert(found->second).first;
+    }
+  }
+
   bool free(int span) const { return match_.expected_of[span] < 0; }
 
   void take(int expected, int span, bool relaxed) {
@@ -100,8 +119,9 @@ class Matcher {
     for (int s : *candidates) {
       if (!free(s) || (tree_.spans[e].parent < 0 && !is_root(*observed_.spans[s]))) continue;
       if (!fits(tree_.spans[e], *observed_.spans[s], observed_.infos[s])) continue;
-      // Among equals (parallel or repeated calls) the one with the right name, then the one that was answered as
-      // expected, then the earliest: of an undeclared retry the attempt that succeeded is the expected one.
+      // Among equals (parallel or repeated calls) the one with the right path, then with the right name, then the one
+      // that was answered as expected, then the earliest: of an undeclared retry the attempt that succeeded is the
+      // expected one.
       if (best < 0 || rank(e, s) > rank(e, best)) best = s;
     }
     if (best < 0) return false;
@@ -113,7 +133,15 @@ class Matcher {
     const ExpectedSpan& expected = tree_.spans[e];
     const bool answered = !observed_.infos[s].mesh || expected.http_status == 0 ||
                           (observed_.infos[s].http_status > 0 && observed_.infos[s].http_status < 400);
-    return (observed_.spans[s]->name == expected.name ? 2 : 0) + (answered ? 1 : 0);
+    return path_rank(e, s) * 4 + (observed_.spans[s]->name == expected.name ? 2 : 0) + (answered ? 1 : 0);
+  }
+
+  // 2 its own path, 1 one that nobody expects here, 0 that of another call to the same service.
+  int path_rank(int e, int s) const {
+    const std::string_view path = url_path(observed_.infos[s].url);
+    if (sibling_paths_[e] == nullptr || path.empty()) return 1;
+    if (path == tree_.spans[e].path) return 2;
+    return sibling_paths_[e]->count(path) > 0 ? 0 : 1;
   }
 
   bool match_exact(int e) { return match_in_place(e, false, same_identity); }
@@ -124,15 +152,15 @@ class Matcher {
     int ancestor = expected.parent;
     while (ancestor >= 0 && match_.span_of[ancestor] < 0) ancestor = tree_.spans[ancestor].parent;
     const Span* near = ancestor >= 0 ? observed_.spans[match_.span_of[ancestor]] : nullptr;
-    int best = -1;
-    bool best_same_trace = false;
-    for (size_t s = 0; s < observed_.spans.size(); ++s) {
-      if (!free(static_cast<int>(s)) || !same_identity(expected, *observed_.spans[s], observed_.infos[s])) continue;
-      const bool same_trace = near != nullptr && observed_.spans[s]->trace_id == near->trace_id;
-      if (best < 0 || (same_trace && !best_same_trace)) {
-        best = static_cast<int>(s);
-        best_same_trace = same_trace;
-      }
+    int best = -1, best_rank = -1;
+    for (size_t i = 0; i < observed_.spans.size(); ++i) {
+      const int s = static_cast<int>(i);
+      if (!free(s) || !same_identity(expected, *observed_.spans[i], observed_.infos[i])) continue;
+      const bool same_trace = near != nullptr && observed_.spans[i]->trace_id == near->trace_id;
+      const int loose_rank = path_rank(e, s) * 2 + (same_trace ? 1 : 0);
+      if (loose_rank <= best_rank) continue;
+      best = s;
+      best_rank = loose_rank;
     }
     if (best < 0) return false;
     take(e, best, false);
@@ -181,6 +209,8 @@ class Matcher {
   Match match_;
   std::vector<std::vector<int>> children_;
   std::vector<int> tops_;
+  std::set<std::set<std::string_view>> siblings_;
+  std::vector<const std::set<std::string_view>*> sibling_paths_;  // by expected index; null: one path only
 };
 
 }  // namespace

@@ -205,5 +205,38 @@ TEST_F(RowS10, IdentityFailuresSayWhatWasExpectedAndWhatCame) {
   }
 }
 
+// One service calls the other twice, under two paths: spans belong to the call whose path they tell, whichever came
+// first.
+class CallsByPath : public RowMesh {};
+TEST_F(CallsByPath, AreToldApartWhateverTheirOrder) {
+  Topology topology = load("checkout");
+  Call second = topology.services[0].calls[0];
+  second.path = "/quote";
+  topology.services[0].calls.push_back(second);
+  sim::Mesh mesh = make(topology, {});
+  EXPECT_EQ(names(mesh), Names{});
+  sim::Hand hand(mesh, arena_, rng_);
+  for (uint32_t request = 0; request < mesh.tree_of.size(); ++request) {
+    const auto calls = hand.calls_of(topology.find("frontend"), request);
+    ASSERT_EQ(calls.size(), 2u);
+    ASSERT_EQ(hand.node(calls[1]).path, "/quote");
+    const uint64_t earlier = hand.span(calls[1]).start_unix_nanos - hand.span(calls[0]).start_unix_nanos + 100'000;
+    for (size_t i : hand.subtree(calls[1])) {
+      hand.span(i).start_unix_nanos -= earlier;
+      hand.span(i).end_unix_nanos -= earlier;
+    }
+  }
+  EXPECT_EQ(names(mesh), Names{});
+  // A path that nobody expects is that of the call whose own path is nowhere else: one finding, at one span.
+  const size_t client = hand.calls_of(topology.find("frontend"), 0)[0];
+  hand.replace_attribute(client, "http.url", "http://checkout:8080/elsewhere");
+  const auto found = findings(judge(mesh));
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(row_name(found[0]), "HOP0504 service=frontend object=http.url");
+  EXPECT_EQ(found[0].count, 1u);
+  ASSERT_EQ(found[0].witnesses.size(), 1u);
+  EXPECT_EQ(found[0].witnesses[0].span_id, hand.span(client).span_id);
+}
+
 }  // namespace
 }  // namespace hopcheck::run

@@ -31,16 +31,22 @@ class RowMesh : public testing::Test {
   }
 
   // Gateway, our traceparent, service names of the default mode, unless the ground says otherwise.
-  sim::Mesh make(const std::string& topology, sim::Ground ground = {}, uint64_t seed = 1) {
-    auto loaded = config::load_topology(topology, "", {HOPCHECK_SOURCE_DIR});
+  sim::Mesh make(const std::string& topology, const sim::Ground& ground = {}, uint64_t seed = 1) {
+    return make(load(topology), ground, seed);
+  }
+  static Topology load(const std::string& name) {
+    auto loaded = config::load_topology(name, "", {HOPCHECK_SOURCE_DIR});
     EXPECT_TRUE(loaded) << config::to_text(loaded.error());
+    return std::move(*loaded);
+  }
+  sim::Mesh make(const Topology& topology, sim::Ground ground, uint64_t seed = 1) {
     const auto profile = std::find_if(profiles_.begin(), profiles_.end(),
                                       [](const MeshProfile& item) { return item.name == "istio-1.30"; });
     if (!ground.entry) ground.entry = Entry::kGateway;
     if (!ground.traceparent) ground.traceparent = TraceparentMode::kSampled;
     if (!ground.naming) ground.naming = NamingMode::kAppLabelAndNamespace;
     if (!ground.gateway_spawn) ground.gateway_spawn = true;
-    auto mesh = sim::simulate(*loaded, *profile, ground, seed, arena_);
+    auto mesh = sim::simulate(topology, *profile, ground, seed, arena_);
     EXPECT_TRUE(mesh) << mesh.error().what;
     return std::move(*mesh);
   }
