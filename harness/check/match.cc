@@ -75,19 +75,50 @@ class Matcher {
     }
   }
 
-  // Calls of one service to the same other one under several paths: which is whose is told by the path.
+  // Siblings that only their path, or what is below them, tells apart: a service's calls to the same other one under
+  // several paths, an SDK's CLIENT spans of one name.
   void note_siblings() {
-    using Place = std::tuple<int, ProxyRole, int, int>;  // parent, role, service, peer
-    std::map<Place, std::set<std::string_view>> paths;
-    const auto place = [&](const ExpectedSpan& span) { return Place{span.parent, span.role, span.service, span.peer}; };
-    for (const ExpectedSpan& span : tree_.spans) {
-      if (!span.path.empty()) paths[place(span)].insert(span.path);
-    }
-    sibling_paths_.resize(tree_.spans.size());
+    using Place =
+        std::tuple<int, ProxyRole, int, int, std::string_view>;  // parent, role, service, peer, app span's name
+    const auto place = [](const ExpectedSpan& span) {
+      const bool app = span.role == ProxyRole::kNone;
+      return Place{span.parent, span.role, span.service, app ? -1 : span.peer, app ? std::string_view(span.name) : ""};
+    };
+    std::map<Place, size_t> index;
+    std::vector<size_t> sizes;
+    groups_of_.resize(tree_.spans.size());
     for (size_t e = 0; e < tree_.spans.size(); ++e) {
-      const auto found = paths.find(place(tree_.spans[e]));
-      if (found != paths.end() && found->second.size() > 1) sibling_paths_[e] = &*siblings_.insert(found->second).first;
+      groups_of_[e] = index.emplace(place(tree_.spans[e]), index.size()).first->second;
+      sizes.resize(index.size());
+      ++sizes[groups_of_[e]];
     }
+    groups_.resize(index.size());
+    own_.resize(tree_.spans.size());
+    for (const ExpectedSpan& span : tree_.spans) {
+      const auto e = static_cast<size_t>(&span - tree_.spans.data());
+      const auto note = [&](size_t at, const Mark& mark) {
+        if (sizes[groups_of_[at]] < 2) return;
+        own_[at].insert(mark);
+        groups_[groups_of_[at]].insert(mark);
+      };
+      if (span.role != ProxyRole::kNone && !span.path.empty()) note(e, mark_of(span));
+      if (span.parent < 0) continue;
+      const auto parent = static_cast<size_t>(span.parent);
+      if (tree_.spans[parent].role == ProxyRole::kNone) note(parent, mark_of(span));
+    }
+  }
+
+  // What tells a call: role, service, peer, path; of an app span role, service and name.
+  using Mark = std::tuple<ProxyRole, int, int, std::string_view>;
+  static Mark mark_of(const ExpectedSpan& span) {
+    if (span.role == ProxyRole::kNone) return {span.role, span.service, kUnknownService, span.name};
+    return {span.role, span.service, span.role == ProxyRole::kInbound ? kUnknownService : span.peer, span.path};
+  }
+  Mark mark_of(int s) const {
+    const SpanInfo& info = observed_.infos[s];
+    if (!info.mesh) return {ProxyRole::kNone, info.service, kUnknownService, observed_.spans[s]->name};
+    return {info.role, info.service, info.role == ProxyRole::kInbound ? kUnknownService : info.peer,
+            url_path(info.url)};
   }
 
   bool free(int span) const { return match_.expected_of[span] < 0; }
@@ -119,6 +150,7 @@ class Matcher {
     for (int s : *candidates) {
       if (!free(s) || (tree_.spans[e].parent < 0 && !is_root(*observed_.spans[s]))) continue;
       if (!fits(tree_.spans[e], *observed_.spans[s], observed_.infos[s])) continue;
+      if (!relaxed && call_rank(e, s) == 0) continue;  // it is there for another one
       // Among equals (parallel or repeated calls) the one with the right path, then with the right name, then the one
       // that was answered as expected, then the earliest: of an undeclared retry the attempt that succeeded is the
       // expected one.
@@ -133,15 +165,25 @@ class Matcher {
     const ExpectedSpan& expected = tree_.spans[e];
     const bool answered = !observed_.infos[s].mesh || expected.http_status == 0 ||
                           (observed_.infos[s].http_status > 0 && observed_.infos[s].http_status < 400);
-    return path_rank(e, s) * 4 + (observed_.spans[s]->name == expected.name ? 2 : 0) + (answered ? 1 : 0);
+    return call_rank(e, s) * 4 + (observed_.spans[s]->name == expected.name ? 2 : 0) + (answered ? 1 : 0);
   }
 
-  // 2 its own path, 1 one that nobody expects here, 0 that of another call to the same service.
-  int path_rank(int e, int s) const {
-    const std::string_view path = url_path(observed_.infos[s].url);
-    if (sibling_paths_[e] == nullptr || path.empty()) return 1;
-    if (path == tree_.spans[e].path) return 2;
-    return sibling_paths_[e]->count(path) > 0 ? 0 : 1;
+  // 2 its own path, or what belongs below it is; 1 neither that nor another's; 0 those of a sibling.
+  int call_rank(int e, int s) const {
+    const std::set<Mark>& own = own_[e];
+    if (own.empty()) return 1;
+    const std::set<Mark>& all = groups_[groups_of_[e]];
+    if (tree_.spans[e].role != ProxyRole::kNone) {
+      const Mark mark = mark_of(s);
+      return own.count(mark) > 0 ? 2 : all.count(mark) > 0 ? 0 : 1;
+    }
+    bool others = false;
+    for (int below : children_[s]) {
+      const Mark mark = mark_of(below);
+      if (own.count(mark) > 0) return 2;
+      others = others || all.count(mark) > 0;
+    }
+    return others ? 0 : 1;
   }
 
   bool match_exact(int e) { return match_in_place(e, false, same_identity); }
@@ -157,8 +199,8 @@ class Matcher {
       const int s = static_cast<int>(i);
       if (!free(s) || !same_identity(expected, *observed_.spans[i], observed_.infos[i])) continue;
       const bool same_trace = near != nullptr && observed_.spans[i]->trace_id == near->trace_id;
-      const int loose_rank = path_rank(e, s) * 2 + (same_trace ? 1 : 0);
-      if (loose_rank <= best_rank) continue;
+      const int loose_rank = call_rank(e, s) * 2 + (same_trace ? 1 : 0);
+      if (loose_rank <= std::max(best_rank, 1)) continue;  // 0 and 1: it is there for another one
       best = s;
       best_rank = loose_rank;
     }
@@ -209,8 +251,9 @@ class Matcher {
   Match match_;
   std::vector<std::vector<int>> children_;
   std::vector<int> tops_;
-  std::set<std::set<std::string_view>> siblings_;
-  std::vector<const std::set<std::string_view>*> sibling_paths_;  // by expected index; null: one path only
+  std::vector<size_t> groups_of_;       // by expected index: which siblings are alike
+  std::vector<std::set<Mark>> groups_;  // what tells them apart, all of it
+  std::vector<std::set<Mark>> own_;     // by expected index
 };
 
 }  // namespace

@@ -40,10 +40,8 @@ class RowO4 : public OrderRow {};
 class RowO5 : public OrderRow {};
 
 TEST_F(RowO1, TheVerdictDoesNotHangOnTheOrderOfArrival) {
-  size_t mutants = 0;
   for (const sim::Mutant& mutant : sim::mutants()) {
-    // Every fifth; with three seeds and both header modes that is each family several times.
-    if (++mutants % 5 != 0) continue;
+    if (mutant.ground.mixed) continue;  // the selftest alone knows the second profile
     for (uint64_t seed = 1; seed <= 3; ++seed) {
       sim::Ground ground = mutant.ground;
       if (!ground.traceparent && seed == 2) ground.traceparent = TraceparentMode::kNone;

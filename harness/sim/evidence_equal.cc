@@ -19,10 +19,11 @@ bool same_list(const AttributeList& a, const AttributeList& b) {
 bool same_span(const Span& a, const Span& b) {
   return a.trace_id == b.trace_id && a.span_id == b.span_id && a.parent_id == b.parent_id && a.kind == b.kind &&
          a.status == b.status && a.name == b.name && a.trace_state == b.trace_state &&
-         a.start_unix_nanos == b.start_unix_nanos && a.end_unix_nanos == b.end_unix_nanos &&
-         a.ids_valid == b.ids_valid && a.resource->service_name == b.resource->service_name &&
-         a.scope->present == b.scope->present && a.scope->name == b.scope->name &&
-         same_list(a.attributes, b.attributes) && same_list(a.resource->attributes, b.resource->attributes);
+         a.arrival_unix_nanos == b.arrival_unix_nanos && a.start_unix_nanos == b.start_unix_nanos &&
+         a.end_unix_nanos == b.end_unix_nanos && a.ids_valid == b.ids_valid &&
+         a.resource->service_name == b.resource->service_name && a.scope->present == b.scope->present &&
+         a.scope->name == b.scope->name && same_list(a.attributes, b.attributes) &&
+         same_list(a.resource->attributes, b.resource->attributes);
 }
 
 auto facts(const ProxyFact& proxy) {

@@ -53,6 +53,27 @@ Planted duplicate(Hand& hand, int) {
   return planted({});
 }
 
+// One proxy's spans come a minute after all others, in frames of their own.
+Planted late_batch(Hand& hand, int) {
+  const auto i = hand.draw([&](size_t k) { return hand.is_mesh(k); });
+  if (!i) return not_applicable("there is no mesh span");
+  const std::string pod = pod_of(hand.node(*i));
+  std::vector<Span> late;
+  std::vector<Origin> origins;
+  const auto batch = hand.all([&](size_t k) { return hand.is_mesh(k) && pod_of(hand.node(k)) == pod; });
+  for (size_t k : batch) {
+    Span span = hand.span(k);
+    span.frame_sequence += 1000;
+    span.arrival_unix_nanos = span.end_unix_nanos + 60'000'000'000;
+    late.push_back(span);
+    origins.push_back(hand.mesh().origin[k]);
+  }
+  hand.erase(batch);
+  hand.mesh().spans.insert(hand.mesh().spans.end(), late.begin(), late.end());
+  hand.mesh().origin.insert(hand.mesh().origin.end(), origins.begin(), origins.end());
+  return planted({});
+}
+
 // Same ids, other content, sorting before or after the true one.
 Planted conflict(Hand& hand, int which) {
   const auto i = hand.draw([](size_t) { return true; });
@@ -158,6 +179,7 @@ std::vector<Mutant> delivery_mutants() {
       {"lost-behind-collector", "HOP0801", any_ground(), {"HOP0301"}, lost_on_the_way, 1},
       {"request-lost-behind-collector", "HOP0801", any_ground(), {"HOP0101"}, request_lost_on_the_way},
       {"duplicate", "", any_ground(), {}, duplicate},
+      {"late-batch", "", any_ground(), {}, late_batch},
       {"conflict", "HOP0802", any_ground(), {}, conflict, 0},
       {"conflict-sorting-first", "HOP0802", any_ground(), {}, conflict, 1},
       {"refused", "HOP0803", any_ground(), {}, refused},

@@ -245,18 +245,24 @@ Planted other_path(Hand& hand, int) {
   return planted(of_service(hand, *i, "http.url"));
 }
 
+// As findings name what was answered: "200", of a gRPC call "grpc 0".
+std::string answered(const Hand& hand, size_t i) {
+  const std::string_view grpc = hand.span(i).attributes.text("grpc.status_code");
+  return grpc.empty() ? "200" : "grpc " + std::string(grpc);
+}
+
 Planted status(Hand& hand, int) {
   const auto i = a_mesh_span(hand);
   if (!i) return not_applicable("there is no mesh span");
   hand.span(*i).status = StatusCode::kError;
-  return planted(of_service(hand, *i, fmt::format("{} 200", to_string(hand.span(*i).kind))));
+  return planted(of_service(hand, *i, fmt::format("{} {}", to_string(hand.span(*i).kind), answered(hand, *i))));
 }
 
 Planted error_tag(Hand& hand, int) {
   const auto i = a_mesh_span(hand);
   if (!i) return not_applicable("there is no mesh span");
   hand.replace_attribute(*i, "error", "true");
-  return planted(of_service(hand, *i, fmt::format("{} 200 error", to_string(hand.span(*i).kind))));
+  return planted(of_service(hand, *i, fmt::format("{} {} error", to_string(hand.span(*i).kind), answered(hand, *i))));
 }
 
 // The service answers 500 and calls nobody; everything above passes the code on.
