@@ -2,6 +2,7 @@
 // and ids that were chosen to collide. Processor time is measured, so that a busy machine does not count.
 #include <cstring>
 #include <ctime>
+#include <functional>
 
 #include "run/test_row_mesh.h"
 
@@ -13,9 +14,10 @@ constexpr size_t kSmall = 25'000, kLarge = 200'000;
 class ScaleRow : public RowMesh {
  protected:
   enum class Shape { kChain, kStar };
+  using NewId = std::function<SpanId(size_t)>;  // of the i-th span; empty: random
 
   // One request whose trace has `count` spans more than its topology says, one below the other or all below one.
-  sim::Mesh grown(Shape shape, size_t count) {
+  sim::Mesh grown(Shape shape, size_t count, const NewId& new_id = {}) {
     sim::Ground one;
     one.requests = 1;
     sim::Mesh mesh = make("checkout", one);
@@ -26,7 +28,7 @@ class ScaleRow : public RowMesh {
     mesh.spans.reserve(mesh.spans.size() + count);
     for (size_t i = 0; i < count; ++i) {
       if (shape == Shape::kChain || i == 0) span.parent_id = i == 0 ? mesh.spans[app].span_id : span.span_id;
-      span.span_id = hand.new_span_id();
+      span.span_id = new_id ? new_id(i) : hand.new_span_id();
       mesh.spans.push_back(span);
       mesh.origin.push_back({0, mesh.origin[app].node, sim::Origin::Kind::kExtra});
     }
@@ -101,6 +103,25 @@ TEST_F(RowS6, IdsThatAreEqualInOneHalfCostNoMoreThanOthers) {
   const double same_low = timed([&](size_t i) { return with_halves(i + 1, 77); });
   EXPECT_LT(same_high, usual * 2 + 0.2);
   EXPECT_LT(same_low, usual * 2 + 0.2);
+}
+
+TEST_F(RowS6, SpanIdsThatAreEqualInOneHalfCostNoMoreEither) {
+  constexpr size_t kCount = 200'000;
+  const Names wanted{"HOP1102 service=payments object=bulk"};
+  const auto with_halves = [](uint32_t high, uint32_t low) {
+    SpanId id;
+    std::memcpy(id.bytes.data(), &high, 4);
+    std::memcpy(id.bytes.data() + 4, &low, 4);
+    return id;
+  };
+  const auto counted = [](size_t i) { return static_cast<uint32_t>(i) + 1; };
+  for (const Shape shape : {Shape::kChain, Shape::kStar}) {
+    const double usual = seconds(grown(shape, kCount), wanted);
+    const NewId same_high = [&](size_t i) { return with_halves(77, counted(i)); };
+    const NewId same_low = [&](size_t i) { return with_halves(counted(i), 77); };
+    EXPECT_LT(seconds(grown(shape, kCount, same_high), wanted), usual * 2 + 0.2);
+    EXPECT_LT(seconds(grown(shape, kCount, same_low), wanted), usual * 2 + 0.2);
+  }
 }
 
 }  // namespace

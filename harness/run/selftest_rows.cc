@@ -23,6 +23,7 @@ const std::vector<RowsOf>& table() {
       {"request-id-drawn-again", {"M-89"}},
       {"cut-by-a-newer-proxy", {"M-89"}},
       {"narrow-scope", {"D-04"}},
+      {"gateway-spawn-off", {"D-15"}},
       {"second-root", {"O-72"}},
       {"re-parented", {"O-61", "O-62", "O-63"}},
       {"app-span-renamed", {"O-71"}},
