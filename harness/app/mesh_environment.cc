@@ -106,7 +106,7 @@ Result<ProviderFacts> facts_of(const std::string& provider, const RunOptions& op
     Result<std::string> istio = options.istio;
     if (options.istio.empty()) istio = mesh::default_istio_of_parts(context.share);
     if (!istio) return tl::unexpected(istio.error());
-    return ProviderFacts{mesh::local_capabilities(), std::move(*istio)};
+    return ProviderFacts{mesh::local_capabilities(context.share), std::move(*istio)};
   }
   const auto kind = kind_options(options, context);
   if (!kind) return tl::unexpected(kind.error());

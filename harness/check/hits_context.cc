@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "check/hits_internal.h"
+#include "plan/app_spans.h"
 
 namespace hopcheck::check {
 namespace {
@@ -14,8 +15,9 @@ int matched_ancestor(const HitList& list, int e) {
   return up;
 }
 
-// A drop that the scenario declares is part of its expectation.
+// A drop that the scenario declares is part of its expectation, and so is what an SDK does not forward by itself.
 bool declared_drop(const HitList& list, const std::string& service, std::string_view header) {
+  if (!plan::forwards_header(list.view.scenario.topology, service, header)) return true;
   const auto& faults = list.view.scenario.faults;
   return std::any_of(faults.begin(), faults.end(), [&](const Fault& fault) {
     return fault.kind == Fault::Kind::kDrop && fault.at == service &&

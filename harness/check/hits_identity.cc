@@ -29,6 +29,7 @@ class SpanJudge {
     }
     if (!named_as_expected()) judge_name();
     if (expected_.role != ProxyRole::kNone) judge_proxy();
+    else if (!expected_.scope.empty()) judge_app();
   }
 
  private:
@@ -96,6 +97,30 @@ class SpanJudge {
       add("HOP0504", "http.url", "path " + expected_.path, std::string(info_.url));
     }
     judge_status();
+  }
+
+  // An app span of an SDK whose facts are known.
+  void judge_app() {
+    if (!span_.scope->present || span_.scope->name != expected_.scope) {
+      add("HOP0502", "", expected_.scope, span_.scope->present ? std::string(span_.scope->name) : "no scope");
+    }
+    for (const ExpectedAttribute& one : expected_.resource)
+      judge_app_attribute("HOP0503", one, span_.resource->attributes);
+    for (const ExpectedAttribute& one : expected_.attributes) judge_app_attribute("HOP0504", one, span_.attributes);
+  }
+
+  void judge_app_attribute(const char* code, const ExpectedAttribute& want, const AttributeList& have) {
+    const bool integer = want.type == AttributeRule::Type::kInteger;
+    const AnyValue* value = have.find(want.key);
+    if (value == nullptr) {
+      if (want.when != AttributeRule::When::kOptional)
+        add(code, want.key, want.value.empty() ? "present" : want.value, "absent");
+    } else if (value->type != (integer ? AnyValue::Type::kInt : AnyValue::Type::kString)) {
+      add(code, want.key, integer ? "an integer" : "a string", "another type");
+    } else if (!want.value.empty()) {
+      const std::string text = integer ? std::to_string(value->integer) : std::string(value->text);
+      if (want.regex ? !patterns_.matches(want.value, text) : text != want.value) add(code, want.key, want.value, text);
+    }
   }
 
   void judge_scope() {

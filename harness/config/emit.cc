@@ -41,6 +41,8 @@ const char* instrumentation(Instrumentation value) {
       return "forward";
     case Instrumentation::kNone:
       return "none";
+    case Instrumentation::kAuto:
+      return "auto";
   }
   return "?";
 }
@@ -68,6 +70,8 @@ std::string service_text(const Service& s, const std::string& indent) {
   if (!s.otel_service_name.empty()) out += in + "otelServiceName: " + quoted(s.otel_service_name) + "\n";
   if (!s.body_title.empty()) out += in + "bodyTitle: " + quoted(s.body_title) + "\n";
   if (s.client_spans) out += in + "clientSpans: true\n";
+  if (!s.sdk.empty()) out += in + "sdk: " + quoted(s.sdk) + "\n";
+  if (!s.route.empty()) out += in + "route: " + quoted(s.route) + "\n";
   out += in + "ports:\n";
   for (const ServicePort& port : s.ports) {
     out += in + fmt::format("  - {{name: {}, appProtocol: {}, port: {}, targetPort: {}}}\n", quoted(port.name),

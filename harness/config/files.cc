@@ -76,10 +76,54 @@ std::string to_text(const std::vector<Problem>& problems) {
   return out;
 }
 
+namespace {
+
+// Place of the word in the text, 1-based; the first line when it is not there.
+std::pair<int, int> place_of(const std::string& text, const std::string& word) {
+  const size_t at = std::min(text.find(word), text.size());
+  if (at == text.size()) return {1, 1};
+  const size_t line = text.rfind('\n', at) + 1;  // npos + 1 = 0
+  return {static_cast<int>(std::count(text.begin(), text.begin() + static_cast<long>(at), '\n')) + 1,
+          static_cast<int>(at - line) + 1};
+}
+
+// Looks up what the services with instrumentation auto name. `text`, `file`: where the topology stands.
+std::vector<Problem> resolve_instrumentations(Topology& topology, const std::string& text, const std::string& file,
+                                              const SearchPath& search) {
+  std::vector<Problem> problems;
+  const fs::path folder = fs::path(search.share) / "fixtures/instrumentation";
+  for (const Service& service : topology.services) {
+    if (service.sdk.empty() || topology.instrumentations.find(service.sdk) != nullptr) continue;
+    const std::string path = (folder / (service.sdk + ".yaml")).string();
+    if (!is_there(path)) {
+      const auto best = nearest(service.sdk, names_in(folder));
+      const auto [line, column] = place_of(text, service.sdk);
+      problems.push_back({file, line, column,
+                          fmt::format("service {}: no instrumentation \"{}\"{}", service.name, service.sdk,
+                                      best ? fmt::format("; did you mean \"{}\"?", *best) : "")});
+      continue;
+    }
+    const auto content = read_file(path);
+    auto one = content ? parse_instrumentation(*content, path)
+                       : Loaded<AppInstrumentation>(tl::unexpected(content.error()));
+    if (one) topology.instrumentations.known.push_back(std::move(*one));
+    else problems.insert(problems.end(), one.error().begin(), one.error().end());
+  }
+  return problems;
+}
+
+}  // namespace
+
 Loaded<Topology> load_topology(const std::string& ref, const std::string& from_file, const SearchPath& search) {
   const std::string path = resolve(ref, from_file, search, "fixtures/topologies");
   const auto text = read_file(path);
-  if (text) return parse_topology(*text, path);
+  if (text) {
+    auto topology = parse_topology(*text, path);
+    if (!topology) return topology;
+    auto unknown = resolve_instrumentations(*topology, *text, path, search);
+    if (!unknown.empty()) return tl::unexpected(std::move(unknown));
+    return topology;
+  }
   std::vector<Problem> problems = text.error();
   if (!is_path(ref)) {
     const std::vector<std::string> names = names_in(fs::path(search.share) / "fixtures/topologies");
@@ -91,10 +135,14 @@ Loaded<Topology> load_topology(const std::string& ref, const std::string& from_f
 
 namespace {
 
-// The scenario's topology and profile, and the checks that need them; `at` is where the topology is named.
-void resolve_scenario(ScenarioDraft& draft, const SearchPath& search, Problems& problems,
+// The scenario's topology and profile, and the checks that need them; `text` is the scenario's file.
+void resolve_scenario(ScenarioDraft& draft, const std::string& text, const SearchPath& search, Problems& problems,
                       std::vector<Problem>& others) {
   Scenario& scenario = draft.scenario;
+  if (draft.has_topology) {
+    for (Problem& problem : resolve_instrumentations(scenario.topology, text, problems.file(), search))
+      others.push_back(std::move(problem));
+  }
   if (!draft.has_topology && !scenario.topology_ref.empty()) {
     auto topology = load_topology(scenario.topology_ref, problems.file(), search);
     if (topology) {
@@ -144,7 +192,7 @@ Loaded<Scenario> load_scenario(const std::string& path, const SearchPath& search
     const auto head = read_head(documents[0], "Scenario", problems);
     if (head && head->spec) {
       draft = read_scenario(head->name, head->spec, problems);
-      resolve_scenario(draft, search, problems, others);
+      resolve_scenario(draft, *text, search, problems, others);
     }
   }
   if (!problems.empty() || !others.empty()) return tl::unexpected(merged(problems, others));
@@ -157,7 +205,7 @@ Loaded<Suite> load_suite(const std::string& path, const SearchPath& search) {
   Problems problems(path);
   std::vector<Problem> others;
   SuiteDraft draft = read_suite(parse_yaml(*text, problems), problems);
-  for (ScenarioDraft& embedded : draft.embedded) resolve_scenario(embedded, search, problems, others);
+  for (ScenarioDraft& embedded : draft.embedded) resolve_scenario(embedded, *text, search, problems, others);
   std::vector<std::string> names;
   for (size_t i = 0; i < draft.suite.entries.size(); ++i) {
     SuiteEntry& entry = draft.suite.entries[i];

@@ -49,6 +49,7 @@ std::string problems_of(const std::string& path) {
   if (kind == "Topology") return text_of(load_topology(path, "", kShare));
   if (kind == "Suite") return text_of(load_suite(path, kShare));
   if (kind == "MeshProfile") return text_of(load_profile(path, kShare));
+  if (kind == "Instrumentation") return text_of(parse_instrumentation(read(path), path));
   if (kind == "Rows") return text_of(parse_rows(read(path), path));
   return text_of(load_scenario(path, kShare));
 }

@@ -26,8 +26,9 @@ std::string to_text(const std::vector<Problem>& problems);
 template <class T>
 using Loaded = tl::expected<T, std::vector<Problem>>;
 
-// Where names (not paths) are looked up: <share>/fixtures/topologies/<name>.yaml and so on. A path (it holds a '/' or
-// ends in .yaml) is relative to the referring file, else to the share root; a suite's bare names are files beside it.
+// Where names (not paths) are looked up: <share>/fixtures/topologies/<name>.yaml, fixtures/instrumentation and so on. A
+// path (it holds a '/' or ends in .yaml) is relative to the referring file, else to the share root; a suite's bare
+// names are files beside it.
 struct SearchPath {
   std::string share;  // the installation's or checkout's root
 };
@@ -37,6 +38,7 @@ Loaded<Topology> parse_topology(const std::string& text, const std::string& file
 // A profile that extends another needs `bases`: name → text of the named profile's file, nullopt when there is none.
 using ProfileTexts = std::function<std::optional<std::string>(const std::string& name)>;
 Loaded<MeshProfile> parse_profile(const std::string& text, const std::string& file, const ProfileTexts& bases = {});
+Loaded<AppInstrumentation> parse_instrumentation(const std::string& text, const std::string& file);
 // topology is left unresolved (topology_ref only).
 Loaded<Scenario> parse_scenario(const std::string& text, const std::string& file);
 Loaded<Suite> parse_suite(const std::string& text, const std::string& file);

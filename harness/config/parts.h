@@ -56,6 +56,15 @@ struct SuiteDraft {
 };
 SuiteDraft read_suite(const std::vector<Node>& documents, Problems& problems);
 
+// The list of attribute rules at `key`. A rule without a source of its own has its owner's; one of the two is needed.
+std::vector<AttributeRule> read_attributes(Reader& owner, const std::string& key, const std::string& source,
+                                           const std::vector<std::string>& placeholders);
+// Anything else in braces is a problem.
+void check_template(Reader& reader, const std::string& key, const std::string& text,
+                    const std::vector<std::string>& placeholders);
+AppInstrumentation read_instrumentation(const std::string& name, const Node* spec, Problems& problems);
+// sdk and route of a service, which belong to instrumentation auto.
+void check_auto(Reader& reader, const Service& service);
 MeshProfile read_profile(const std::string& name, const Node* spec, Problems& problems);
 // What a profile says must fit together: roles and spawning, status rows without gaps, scope, versions, patterns.
 void check_profile(const MeshProfile& profile, Reader& spec);

@@ -21,20 +21,23 @@ constexpr size_t kMostSpans = 8;         // rules in one list; there are four ro
 
 using AttributeSets = std::map<std::string, std::vector<AttributeRule>>;
 
-void check_template(Reader& reader, const std::string& key, const std::string& text) {
+}  // namespace
+
+void check_template(Reader& reader, const std::string& key, const std::string& text,
+                    const std::vector<std::string>& placeholders) {
   for (size_t open = text.find('{'); open != std::string::npos; open = text.find('{', open + 1)) {
     const size_t close = text.find('}', open);
     if (close == std::string::npos) return reader.problem(key, "a { is not closed");
     const std::string name = text.substr(open + 1, close - open - 1);
-    if (std::find(kPlaceholders.begin(), kPlaceholders.end(), name) != kPlaceholders.end()) continue;
-    const auto best = name.size() > 64 ? std::nullopt : nearest(name, kPlaceholders);
+    if (std::find(placeholders.begin(), placeholders.end(), name) != placeholders.end()) continue;
+    const auto best = name.size() > 64 ? std::nullopt : nearest(name, placeholders);
     reader.problem(key, fmt::format("unknown placeholder {{{}}}{}", printable(name),
                                     best ? fmt::format("; did you mean {{{}}}?", *best) : ""));
   }
 }
 
-// An attribute without a source of its own has its owner's; one of the two is needed.
-std::vector<AttributeRule> read_attributes(Reader& owner, const std::string& key, const std::string& source) {
+std::vector<AttributeRule> read_attributes(Reader& owner, const std::string& key, const std::string& source,
+                                           const std::vector<std::string>& placeholders) {
   std::vector<AttributeRule> rules;
   for (const Node* item : owner.items(key)) {
     Reader reader(item, fmt::format("{}[{}]", owner.path_of(key), rules.size()), owner.problems());
@@ -48,10 +51,13 @@ std::vector<AttributeRule> read_attributes(Reader& owner, const std::string& key
                                                     {"grpc", AttributeRule::When::kGrpc},
                                                     {"optional", AttributeRule::When::kOptional},
                                                     {"never", AttributeRule::When::kNever}});
+    rule.type = reader.choice<AttributeRule::Type>("type", AttributeRule::Type::kString,
+                                                   {{"string", AttributeRule::Type::kString},
+                                                    {"int", AttributeRule::Type::kInteger}});
     if (rule.when == AttributeRule::When::kNever && !rule.value.empty())
       reader.problem("value", "an attribute that is never set has no value");
     rule.source = reader.text("source", source, source.empty() ? Need::kRequired : Need::kOptional);
-    check_template(reader, "value", rule.value);
+    check_template(reader, "value", rule.value, placeholders);
     reader.finish();
     for (const AttributeRule& other : rules) {
       if (other.key == rule.key) reader.problem("key", "is described twice");
@@ -60,6 +66,8 @@ std::vector<AttributeRule> read_attributes(Reader& owner, const std::string& key
   }
   return rules;
 }
+
+namespace {
 
 // A later rule for a key replaces the earlier one: a span's own attributes over the sets it names.
 // Stops beyond kMostAttributes, which the caller reports.
@@ -83,7 +91,7 @@ AttributeSets read_sets(Reader& spec) {
     if (key.kind != Node::Kind::kScalar) continue;  // finish() reports it
     Reader set(reader.take(key.text), reader.path_of(key.text), spec.problems());
     const std::string source = set.text("source", "", Need::kRequired);
-    sets[key.text] = read_attributes(set, "attributes", source);
+    sets[key.text] = read_attributes(set, "attributes", source, kPlaceholders);
     set.finish();
   }
   reader.finish();
@@ -104,7 +112,7 @@ std::vector<SpanRule> read_spans(Reader& spec, const std::string& key, const Att
     rule.kind = read_span_kind(reader, SpanKind::kUnspecified);
     if (rule.kind == SpanKind::kUnspecified) reader.problem("kind", "missing");
     rule.name = reader.text("name", "", Need::kRequired);
-    check_template(reader, "name", rule.name);
+    check_template(reader, "name", rule.name, kPlaceholders);
     rule.parent = reader.choice<std::string>("parent", "incoming",
                                              {{"incoming", "incoming"}, {"gatewayServer", "gatewayServer"}});
     for (const std::string& set : reader.texts("sets")) {
@@ -113,7 +121,7 @@ std::vector<SpanRule> read_spans(Reader& spec, const std::string& key, const Att
       else merge(rule.attributes, found->second);
     }
     rule.source = reader.text("source", "", Need::kRequired);
-    merge(rule.attributes, read_attributes(reader, "attributes", rule.source));
+    merge(rule.attributes, read_attributes(reader, "attributes", rule.source, kPlaceholders));
     if (rule.attributes.size() > kMostAttributes) {
       reader.problem("attributes", fmt::format("more than {} in one span", kMostAttributes));
     }
@@ -234,7 +242,7 @@ MeshProfile read_profile(const std::string& name, const Node* spec_node, Problem
       "proof", "source", {{"live", "live"}, {"capture", "capture"}, {"envoy", "envoy"}, {"source", "source"}});
   read_gateway_and_waypoint(spec, profile);
   read_scope_and_sampling(spec, profile);
-  profile.resource = read_attributes(spec, "resource", "");
+  profile.resource = read_attributes(spec, "resource", "", kPlaceholders);
   const AttributeSets sets = read_sets(spec);
   profile.spans = read_spans(spec, "spans", sets);
   if (profile.spans.empty()) spec.problem("spans", "needs at least one rule");

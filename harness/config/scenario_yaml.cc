@@ -16,8 +16,8 @@ const std::vector<std::pair<std::string, int>>& capabilities() {
   static const std::vector<std::pair<std::string, int>> kList = [] {
     std::vector<std::pair<std::string, int>> list;
     for (const char* name : {"gateway", "injection", "kubernetes", "telemetry-api", "naming-restart", "mtls", "rbac",
-                             "fault-injection", "grpc-export", "http-export", "h2-app", "tcp", "redis", "alpn-filter",
-                             "multi-node", "upgrade", "proxy-admin", "odigos-pipeline"}) {
+                             "fault-injection", "grpc-export", "http-export", "h2-app", "tcp", "redis", "sdk-app",
+                             "alpn-filter", "multi-node", "upgrade", "proxy-admin", "odigos-pipeline"}) {
       list.emplace_back(name, 0);
     }
     return list;
@@ -234,6 +234,11 @@ void check_fault_effect(const Fault& fault, const Service& service, const Servic
     problems.add(
         use.line, use.column,
         fmt::format("{}: {} makes no calls, so {} changes nothing", use.where, service.name, to_string(fault.kind)));
+  }
+  const bool in_the_app = needs_calls || fault.kind == Fault::Kind::kDelay || fault.kind == Fault::Kind::kFail;
+  if (in_the_app && service.instrumentation == Instrumentation::kAuto) {
+    problems.add(use.line, use.column,
+                 fmt::format("{}: the app of {} has no switch for {}", use.where, service.name, to_string(fault.kind)));
   }
 }
 

@@ -233,6 +233,24 @@ TEST(Shipped, ProfilesDifferWhereTheVersionsDo) {
   }
 }
 
+// What the facts of the Python SDK say of versions is what the app's packages are pinned to.
+TEST(Shipped, TheSdkAppRunsTheVersionsItsFactsAreOf) {
+  std::ifstream file(kRoot + "/kind/sdk-app/requirements.txt");
+  const std::string pins{std::istreambuf_iterator<char>(file), {}};
+  const Topology topology = loaded(load_topology("sdk-app", "", kShare));
+  ASSERT_EQ(topology.instrumentations.known.size(), 1u);
+  size_t seen = 0;
+  for (const AttributeRule& rule : topology.instrumentations.known[0].resource) {
+    const char* package = rule.key == "telemetry.sdk.version"    ? "opentelemetry-sdk"
+                          : rule.key == "telemetry.auto.version" ? "opentelemetry-distro"
+                                                                 : nullptr;
+    if (package == nullptr) continue;
+    EXPECT_NE(pins.find(std::string(package) + "==" + rule.value + " "), std::string::npos) << package;
+    ++seen;
+  }
+  EXPECT_EQ(seen, 2u);
+}
+
 // kind/local-parts.yaml holds one field a line; what it pins must be judged by a profile of its own.
 TEST(Shipped, EveryPinnedEnvoyHasItsProfile) {
   std::ifstream file(kRoot + "/kind/local-parts.yaml");

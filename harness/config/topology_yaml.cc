@@ -12,7 +12,8 @@ constexpr double kMostCalls = 100;              // per call entry
 constexpr uint64_t kMostHopsPerRequest = 1000;  // a request's tree is built in memory for every journey and variant
 
 const std::vector<std::pair<std::string, Instrumentation>> kInstrumentations{
-    {"sdk", Instrumentation::kSdk}, {"forward", Instrumentation::kForward}, {"none", Instrumentation::kNone}};
+    {"sdk", Instrumentation::kSdk}, {"forward", Instrumentation::kForward}, {"none", Instrumentation::kNone},
+    {"auto", Instrumentation::kAuto}};
 
 std::vector<ServicePort> read_ports(Reader& service) {
   std::vector<ServicePort> ports;
@@ -129,6 +130,9 @@ Service read_service(const Node* item, const std::string& where, const std::stri
   service.otel_service_name = reader.text("otelServiceName", "");
   service.body_title = reader.text("bodyTitle", "");
   service.client_spans = reader.boolean("clientSpans", false);
+  service.sdk = reader.text("sdk", "");
+  service.route = reader.text("route", "");
+  check_auto(reader, service);
   service.ports = read_ports(reader);
   if (service.ports.empty()) service.ports.push_back({});
   service.workloads = read_workloads(reader);

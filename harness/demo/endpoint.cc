@@ -244,7 +244,8 @@ class Run {
       for (const std::string& value : values_of(request_.headers, name)) out.push_back({name, value});
     };
     switch (script_.instrumentation) {
-      case Instrumentation::kNone: return out;
+      case Instrumentation::kNone:
+      case Instrumentation::kAuto: return out;  // never compiled: no demo plays it
       case Instrumentation::kForward:
         if (!switches.drop_traceparent) copy("traceparent");
         if (!switches.drop_tracestate) copy("tracestate");

@@ -17,6 +17,7 @@ class Compiler {
 
   Result<Script> compile() {
     script_.instrumentation = service_.instrumentation;
+    if (service_.instrumentation == Instrumentation::kAuto) return bad(service_, "its spans are made by an SDK");
     const bool sdk = service_.instrumentation == Instrumentation::kSdk;
     script_.client_spans = sdk && service_.client_spans;
     if (sdk) {

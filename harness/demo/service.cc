@@ -27,6 +27,7 @@ const char* to_string(Instrumentation instrumentation) {
     case Instrumentation::kSdk: return "sdk";
     case Instrumentation::kForward: return "forward";
     case Instrumentation::kNone: return "none";
+    case Instrumentation::kAuto: return "auto";
   }
   return "?";
 }

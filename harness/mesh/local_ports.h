@@ -19,8 +19,6 @@ constexpr uint16_t kDemoControlPort = 9901;
 inline uint16_t app_port(const LocalWorkload& workload) {
   return workload.service.ports.empty() ? uint16_t{8080} : workload.service.ports[0].target_port;
 }
-// A real Redis server plays the workload, not the demo: it has no control port.
-inline bool played_by_redis(const LocalWorkload& workload) { return workload.service.image_role == "redis"; }
 inline std::string tcp_url(const LocalWorkload& workload) {
   return fmt::format("tcp://{}:{}", workload.app_ip, app_port(workload));
 }

@@ -9,9 +9,11 @@
 #include "mesh/control_json.h"
 #include "mesh/counters.h"
 #include "mesh/http_request.h"
+#include "mesh/local_apps.h"
 #include "mesh/local_leftovers.h"
 #include "mesh/local_ports.h"
 #include "mesh/manifests.h"
+#include "mesh/sdk_app.h"
 
 namespace hopcheck::mesh {
 namespace {
@@ -27,10 +29,13 @@ tl::unexpected<Error> no_agents() {
 
 }  // namespace
 
-std::vector<std::string> local_capabilities() {
+std::vector<std::string> local_capabilities(const std::string& share) {
   std::vector<std::string> out{"gateway",     "injection", "naming-restart", "grpc-export", "http-export",
                                "proxy-admin", "tcp",       "h2-app",         "upgrade"};
   if (!find_tool("redis-server").empty()) out.emplace_back("redis");
+  const std::atomic<bool> never{false};
+  const auto runner = make_process_runner([](pid_t, bool) {});
+  if (find_sdk_app(*runner, share, never)) out.emplace_back("sdk-app");
   return out;
 }
 
@@ -113,8 +118,9 @@ Result<void> LocalProvider::set_fault(const run::TopologyInstance& instance, con
   for (size_t i = 0; i < mesh_.instances.size(); ++i) {
     if (mesh_.instances[i].topology.ns != instance.topology.ns) continue;
     const auto behind = workloads_behind(mesh_, i, fault.at);
-    if (!behind.empty() && played_by_redis(*behind[0]))
-      return fail(ErrorKind::kUsage, "service " + fault.at + " is a Redis server", "it has no switches to set");
+    if (!behind.empty() && !has_control(*behind[0]))
+      return fail(ErrorKind::kUsage, "service " + fault.at + " is not played by hopcheck-demo",
+                  "it has no switches to set");
     for (const LocalWorkload* workload : behind) {
       HttpRequest call{body->empty() ? "DELETE" : "PUT", control_url(*workload, "/switches"), *body, {}};
       call.headers = {{"Content-Type", "application/json"}};

@@ -38,7 +38,8 @@ struct LocalOptions {
 
 // What this provider can do, of the closed list in docs/reference/providers.md. Not: kubernetes, telemetry-api (there
 // is no API to put an object in), mtls, rbac, fault-injection and the rest.
-std::vector<std::string> local_capabilities();
+// `share`: root that holds scripts/.
+std::vector<std::string> local_capabilities(const std::string& share);
 
 class LocalProvider final : public run::Provider {
  public:
@@ -46,7 +47,7 @@ class LocalProvider final : public run::Provider {
   ~LocalProvider() override;
 
   std::string name() const override { return "local"; }
-  std::vector<std::string> capabilities() const override { return local_capabilities(); }
+  std::vector<std::string> capabilities() const override { return local_capabilities(options_.share); }
   Result<void> ensure(const run::EnvironmentState& state, run::StepLog& log, const std::atomic<bool>& stop) override;
   Result<void> wait_tracing_settled(run::StepLog& log, const std::atomic<bool>& stop) override;
   Result<run::DriveTarget> target(Entry entry, const run::TopologyInstance& instance) override;
@@ -77,7 +78,7 @@ class LocalProvider final : public run::Provider {
   Result<void> start_proxies(Stop stop);
   Result<void> restart_proxies(const run::EnvironmentState& state, Stop stop);  // what only a start can change
   Result<void> change_listeners(const run::EnvironmentState& state, Stop stop);
-  ChildSpec redis_of(const LocalWorkload& workload) const;
+  Result<ChildSpec> app_spec(const LocalWorkload& workload) const;
   ChildSpec demo_of(const LocalWorkload& workload) const;
   std::vector<const LocalWorkload*> proxied() const;  // the gateway first
   // What plays a sidecar: the mesh's own Envoy, or that of the version the instance names for the service.
@@ -104,6 +105,7 @@ class LocalProvider final : public run::Provider {
   EnvTokens tokens_;
   run::EnvironmentState state_;
   LocalMesh mesh_;
+  std::string sdk_packages_;                // once a workload needs them
   std::unique_ptr<Reaper> reaper_;
   std::unique_ptr<LocalProcesses> processes_;
   std::map<std::string, uint64_t> updates_before_;  // node id → listener updates before the last tracing change

@@ -6,9 +6,11 @@
 
 #include "mesh/counters.h"
 #include "mesh/kind_provider.h"
+#include "mesh/local_apps.h"
 #include "mesh/local_leftovers.h"
 #include "mesh/local_ports.h"
 #include "mesh/local_provider.h"
+#include "mesh/sdk_app.h"
 #include "mesh/template.h"
 
 namespace hopcheck::mesh {
@@ -212,15 +214,12 @@ ChildSpec LocalProvider::demo_of(const LocalWorkload& workload) const {
   return spec;
 }
 
-// A Redis server that keeps nothing, at the app's address.
-ChildSpec LocalProvider::redis_of(const LocalWorkload& workload) const {
-  ChildSpec spec;
-  spec.name = workload.pod;
-  spec.argv = {"redis-server", "--bind", workload.app_ip, "--port", std::to_string(app_port(workload))};
-  for (const char* each : {"--save", "", "--appendonly", "no", "--daemonize", "no", "--protected-mode", "no", "--dir"})
-    spec.argv.emplace_back(each);
-  spec.argv.push_back(dir_);
-  spec.log_path = fmt::format("{}/{}.{}.log", options_.log_dir, workload.pod, workload.service.ns);
+Result<ChildSpec> LocalProvider::app_spec(const LocalWorkload& workload) const {
+  if (app_of(workload) == LocalApp::kDemo) return demo_of(workload);
+  Result<ChildSpec> spec = real_app({mesh_, dir_, options_.share, sdk_packages_}, workload);
+  if (!spec) return spec;
+  spec->name = workload.pod;
+  spec->log_path = fmt::format("{}/{}.{}.log", options_.log_dir, workload.pod, workload.service.ns);
   return spec;
 }
 
@@ -228,7 +227,14 @@ Result<void> LocalProvider::start_apps(Stop stop) {
   for (const LocalWorkload& workload : mesh_.workloads) {
     if (workload.load_client) continue;
     if (stop.load()) return fail(ErrorKind::kInterrupted, "interrupted");
-    const Result<pid_t> started = processes_->start(played_by_redis(workload) ? redis_of(workload) : demo_of(workload));
+    if (app_of(workload) == LocalApp::kSdkApp && sdk_packages_.empty()) {
+      Result<std::string> packages = find_sdk_app(*runner_, options_.share, stop);
+      if (!packages) return tl::unexpected<Error>(packages.error());
+      sdk_packages_ = std::move(*packages);
+    }
+    const Result<ChildSpec> spec = app_spec(workload);
+    if (!spec) return tl::unexpected<Error>(spec.error());
+    const Result<pid_t> started = processes_->start(*spec);
     if (!started) return tl::unexpected<Error>(started.error());
   }
   return {};
@@ -252,8 +258,7 @@ Result<void> LocalProvider::start_proxies(Stop stop) {
   }
   for (const LocalWorkload& workload : mesh_.workloads) {
     if (workload.load_client) continue;
-    if (played_by_redis(workload)) checks.push_back({workload.pod, tcp_url(workload)});
-    else checks.push_back({workload.pod, control_url(workload, "/healthz")});
+    checks.push_back({workload.pod, has_control(workload) ? control_url(workload, "/healthz") : tcp_url(workload)});
   }
   const Result<void> ready = processes_->wait_ready(checks, scaled_ms(kReadyMs), stop);
   if (!ready) return ready;

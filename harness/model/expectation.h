@@ -21,6 +21,7 @@ struct ExpectedAttribute {
   std::string value;   // exact text, or a regular expression (full match) when `regex`; "" = any value
   bool regex = false;
   AttributeRule::When when = AttributeRule::When::kAlways;
+  AttributeRule::Type type = AttributeRule::Type::kString;
 };
 
 struct ExpectedSpan {
@@ -42,7 +43,8 @@ struct ExpectedSpan {
   std::string workload_namespace;
   std::string envoy_minor;          // of the profile; "" for app spans
   const MeshProfile* profile = nullptr;  // of the proxy; null for app spans. Outlives the tree.
-  std::vector<ExpectedAttribute> attributes;  // proxy spans only
+  std::string scope;                // app spans: name of the instrumentation scope; "" = not asked
+  std::vector<ExpectedAttribute> attributes;  // of proxies, and of SDKs whose facts are known
   std::vector<ExpectedAttribute> resource;
 };
 

@@ -29,7 +29,8 @@ enum class NamingMode : uint8_t {
 };
 const char* to_string(NamingMode mode);  // "APP_LABEL_AND_NAMESPACE" …
 
-// One attribute (all values are strings on Envoy spans). `value` is a template with {placeholders}; "" = any value.
+// One attribute (all values are strings on Envoy spans, of an app's SDK some are integers). `value` is a template with
+// {placeholders}; "" = any value.
 struct AttributeRule {
   enum class When : uint8_t {
     kAlways,
@@ -39,10 +40,12 @@ struct AttributeRule {
     kOptional,  // may be present
     kNever,     // this version does not set it
   };
+  enum class Type : uint8_t { kString, kInteger };
   std::string key;
   std::string value;
   When when = When::kAlways;
   std::string source;  // where the fact comes from
+  Type type = Type::kString;
 };
 
 struct SpanRule {

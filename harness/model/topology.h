@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "model/app_instrumentation.h"
 #include "model/span.h"
 
 namespace hopcheck {
@@ -14,6 +15,7 @@ enum class Instrumentation : uint8_t {
   kSdk,      // makes and exports app spans, propagates context
   kForward,  // copies the context headers, makes no spans
   kNone,     // does neither
+  kAuto,     // an app without tracing code under an SDK that instruments its libraries (Service::sdk)
 };
 
 struct ServicePort {
@@ -63,6 +65,8 @@ struct Service {
   std::vector<ServicePort> ports;
   std::vector<Workload> workloads;  // at least one after loading
   std::vector<AppSpan> spans;       // spans[0] is the SERVER span when instrumentation is kSdk
+  std::string sdk;                  // kAuto: name of the AppInstrumentation
+  std::string route;                // kAuto: the app's one URL rule ("/checkout/<order>")
   std::vector<Call> calls;          // in order
   bool client_spans = false;        // an app CLIENT span around each call
   std::string body_title;           // Bookinfo's productpage answers with this HTML title; "" = JSON
@@ -75,6 +79,7 @@ struct Topology {
   std::string entry;               // service that receives the journey
   std::string host;                // Host header at the gateway, e.g. checkout.hopcheck.test
   std::vector<Service> services;
+  AppInstrumentations instrumentations;  // of its services with instrumentation kAuto, once looked up
 
   // Index of a service by name, -1 when absent.
   int find(const std::string& service) const;

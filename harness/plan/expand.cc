@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "plan/app_spans.h"
 #include "plan/naming.h"
 #include "plan/port_protocol.h"
 
@@ -216,6 +217,7 @@ class TreeBuilder {
       }
       if (!service.spans.empty()) parent = app_spans[service.spans[0].name];
     }
+    if (is_auto(service)) parent = add(auto_server_span(topology_, index, {method, path}, parent));
     if (refused || choice_.fails[index]) return;  // a service that fails as declared makes no calls
     const int repeats = find_fault(scenario_, tree_.journey, service.name, Fault::Kind::kCallTwice) != nullptr ? 2 : 1;
     for (const Call& call : service.calls) {
@@ -246,6 +248,7 @@ class TreeBuilder {
       span.http_status = 0;
       parent = add(std::move(span));
     }
+    if (is_auto(from)) parent = add(auto_client_span(topology_, {caller, callee, port, line}, parent));
     if (from.meshed && seen)
       parent = add_proxy(parent, ProxyRole::kOutbound, caller, callee, port, line.method, line.path);
     // A declared abort sits in the caller's proxy: the callee never sees the request.
@@ -355,6 +358,7 @@ Result<Expansion> expand(const Scenario& scenario, const ProfileBinding& binding
                                                scenario.topology.entry));
   }
   if (auto entry = check_entry(scenario); !entry) return tl::unexpected(entry.error());
+  if (auto apps = check_auto_services(scenario); !apps) return tl::unexpected(apps.error());
   const std::vector<Choice> choices = choices_of(scenario);
   if (choices.size() > kMaxVariants) {
     return fail(ErrorKind::kUsage,

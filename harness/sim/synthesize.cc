@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <set>
 
 #include "base/text.h"
 
@@ -57,6 +58,7 @@ std::string sample_value(const ExpectedSpan& node, const std::string& key, const
 AttributeList make_attributes(const std::vector<ExpectedAttribute>& wanted, const ExpectedSpan& node,
                               const SynthesisInput& input, Arena& arena, bool resource) {
   std::vector<std::pair<std::string, std::string>> pairs;
+  std::set<std::string> integers;
   if (resource) pairs.emplace_back("service.name", node.service_name);
   for (const ExpectedAttribute& item : wanted) {
     if (item.when == AttributeRule::When::kError || item.when == AttributeRule::When::kOptional ||
@@ -64,11 +66,17 @@ AttributeList make_attributes(const std::vector<ExpectedAttribute>& wanted, cons
       continue;
     std::string value = item.regex || item.value.empty() ? sample_value(node, item.key, input) : item.value;
     if (item.regex && item.key == "peer.address" && node.role == ProxyRole::kGatewayClient) value = "10.244.0.9:8080";
+    if (item.type == AttributeRule::Type::kInteger) integers.insert(item.key);
     pairs.emplace_back(item.key, std::move(value));
   }
   Attribute* list = arena.array<Attribute>(pairs.size());
   for (size_t i = 0; i < pairs.size(); ++i) {
     list[i].key = arena.copy(pairs[i].first);
+    if (integers.count(pairs[i].first) > 0) {
+      list[i].value.type = AnyValue::Type::kInt;
+      list[i].value.integer = std::atoll(pairs[i].second.c_str());
+      continue;
+    }
     list[i].value.type = AnyValue::Type::kString;
     list[i].value.text = arena.copy(pairs[i].second);
   }
@@ -111,14 +119,15 @@ std::vector<Span> synthesize(const SynthesisInput& input, Arena& arena, Rng& rng
     span.start_unix_nanos = input.start_unix_nanos + i * kStepNanos;
     span.end_unix_nanos = end[i];
     const bool mesh = node.role != ProxyRole::kNone;
-    if (mesh) span.attributes = make_attributes(node.attributes, node, input, arena, false);
+    span.attributes = make_attributes(node.attributes, node, input, arena, false);
     Resource resource;
     resource.attributes = make_attributes(node.resource, node, input, arena, true);
     resource.service_name = arena.copy(node.service_name);
     span.resource = arena.make(resource);
     Scope scope;
     scope.present = !mesh || node.profile->scope_present;
-    if (scope.present) scope.name = mesh ? arena.copy(node.profile->scope_name) : "app";
+    if (scope.present)
+      scope.name = mesh ? arena.copy(node.profile->scope_name) : node.scope.empty() ? "app" : arena.copy(node.scope);
     span.scope = arena.make(scope);
   }
   return out;
