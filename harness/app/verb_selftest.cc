@@ -19,7 +19,7 @@
 namespace hopcheck::app {
 namespace {
 
-constexpr uint64_t kSeeds = 3;
+constexpr uint64_t kSeeds = 5;
 // The first kQuickTopologies with --quick.
 constexpr std::array<const char*, 9> kTopologies = {"checkout", "bookinfo", "shop",     "chain", "names",
                                                     "redis",    "ports",    "ports-h2", "shop-sdk"};

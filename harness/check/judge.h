@@ -14,6 +14,8 @@
 
 namespace hopcheck::check {
 
+class PatternCache;
+
 struct ScenarioInput {
   Scenario scenario;
   uint64_t first_n = 0;
@@ -34,6 +36,7 @@ struct JudgeInput {
   std::string reproduce;                     // "{file}" is the scenario's file
   // Rules that do not exist in this judgement (rule_set.h), unlike RuleOptions::exclude, which leaves findings out.
   std::vector<std::string> without_rules;
+  PatternCache* patterns = nullptr;          // of whoever judges often, in one thread; null: made for each scenario
 };
 
 struct JudgeResult {

@@ -32,7 +32,8 @@ ScenarioJudge::ScenarioJudge(const JudgeInput& input, const ScenarioInput& scena
       classifier_(classifier),
       binding_(binding),
       expansion_(std::move(expansion)),
-      rules_(input.without_rules) {
+      rules_(input.without_rules),
+      patterns_(input.patterns != nullptr ? *input.patterns : own_patterns_) {
   result_.name = scenario.scenario.name;
   result_.file = scenario.scenario.file;
   completes_by_tree_.assign(expansion_.trees.size(), 0);

@@ -90,7 +90,8 @@ class ScenarioJudge {
   plan::Expansion expansion_;
   const RuleSet rules_;
   std::set<std::pair<TraceId, SpanId>> disputed_;  // ids that several different spans carry
-  PatternCache patterns_;
+  PatternCache own_patterns_;
+  PatternCache& patterns_;
   Aggregates aggregates_;
   ScenarioResult result_;
   std::vector<JudgedRequest> requests_;

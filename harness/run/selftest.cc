@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "check/catalogue.h"
+#include "check/hits.h"
 #include "check/judge.h"
 #include "sim/mutants.h"
 #include "sim/peer_checks.h"
@@ -177,6 +178,7 @@ class Block {
     if (mesh.has_ledger) input.tag = mesh.tag;
     input.profiles = &plan_.profiles;
     input.without_rules = without_rules;
+    input.patterns = &patterns_;
     check::ScenarioInput scenario;
     scenario.scenario = mesh.scenario;
     scenario.has_ledger = mesh.has_ledger;
@@ -223,6 +225,7 @@ class Block {
   const Topology& topology_;
   const uint64_t seed_;
   Arena arena_;
+  mutable check::PatternCache patterns_;  // what it remembers changes no judgement
   std::deque<CleanMesh> cleans_;  // references stay valid as it grows
   SelftestTally tally_;
 };
