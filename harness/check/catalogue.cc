@@ -29,6 +29,8 @@ const std::vector<RuleInfo>& catalogue() {
        "it."},
       {"HOP0111", "a proxy drops traces that its caller's proxy, of an older version, sampled", Verdict::kFail,
        "While both versions are in the mesh sample 100 %, or upgrade callers before the services they call."},
+      {"HOP0112", "the Telemetry object names a provider that the mesh does not have", Verdict::kFail,
+       "Name one of MeshConfig's extensionProviders, or add the provider there; istiod reports neither."},
       {"HOP0201", "a span's parent was never exported", Verdict::kFail,
        "An exporter dropped the parent, or a component injects the id of a span it does not export."},
       {"HOP0202", "a span hangs under the wrong parent", Verdict::kFail,

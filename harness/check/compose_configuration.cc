@@ -17,6 +17,7 @@ class Configuration {
       : judge_(judge), input_(input), aggregates_(judge.aggregates()), rules_(input.without_rules) {}
 
   void run() {
+    if (rules_.on("HOP0112")) unknown_provider();
     if (rules_.on("HOP0109")) scope();
     if (rules_.on("HOP0404")) old_names();
     if (rules_.on("HOP0110")) redraws();
@@ -43,6 +44,38 @@ class Configuration {
     if (label == "loadgen") return judge_.input().scenario.topology.ns;
     const int index = judge_.input().scenario.topology.find(label);
     return index < 0 ? "" : judge_.input().scenario.topology.services[index].ns;
+  }
+
+  // A Telemetry object may name a provider that MeshConfig does not have: no proxy under it makes spans (row D-07).
+  void unknown_provider() {
+    const std::vector<std::string>& known = input_.environment.extension_providers;
+    const std::vector<const TelemetryFact*> facts = telemetry();
+    const auto named_in_vain = [&](const TelemetryFact* fact) {
+      const bool governs = fact->ns == "istio-system" || fact->ns == judge_.input().scenario.topology.ns;
+      return governs && !fact->provider.empty() &&
+             std::find(known.begin(), known.end(), fact->provider) == known.end();
+    };
+    const auto found = std::find_if(facts.begin(), facts.end(), named_in_vain);
+    if (known.empty() || found == facts.end()) return;
+    Subject subject;
+    subject.object = "Telemetry " + (*found)->ns + "/" + (*found)->name;
+    uint64_t requests = 0;
+    // Both sides of a proxy that is silent look like no proxy, unless the cluster says that there is none.
+    const auto without_proxy = [&](const std::string& service) {
+      return std::any_of(input_.environment.proxies.begin(), input_.environment.proxies.end(),
+                         [&](const ProxyFact& proxy) { return proxy.service == service && !proxy.injected; });
+    };
+    for (const char* silent : {"HOP0101", "HOP0301", "HOP0303", "HOP0304"}) {
+      for (const HitKey& key : aggregates_.keys_of(silent)) {
+        if (without_proxy(aggregates_.all()[key].subject.service)) continue;
+        requests = std::max(requests, aggregates_.all()[key].count);
+        aggregates_.demote(key, "HOP0112", subject);
+      }
+    }
+    if (requests == 0) return;
+    Aggregate& cause = aggregates_.all()[{"HOP0112", subject_key(subject)}];
+    cause.expected = fmt::format("a provider of MeshConfig: {}", fmt::join(known, ", "));
+    cause.actual = fmt::format("provider {}; {} requests without spans of their proxies", (*found)->provider, requests);
   }
 
   // No Telemetry object in the root namespace, one in a namespace: proxies elsewhere are silent because of its scope

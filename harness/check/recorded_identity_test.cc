@@ -9,6 +9,8 @@ namespace {
 const std::string kPlain = "1.30-1.38-grpc-app-gateway-plain";
 const std::string kStatus = "1.30-1.38-grpc-app-gateway-status";
 const std::string kStatus131 = "1.31-1.39-grpc-app-gateway-status";
+const std::string kStrict = "1.30-1.38-grpc-app-gateway-strict-rbac";
+const std::string kRetry = "1.30-1.38-grpc-app-gateway-retry-sidecar";
 const std::string kSdk = "1.30-1.38-grpc-app-gateway-sdk-plain";
 
 class IdentityRows : public RecordedTest {
@@ -17,6 +19,7 @@ class IdentityRows : public RecordedTest {
   static bool at_checkout_out(const Span& span) {
     return workload_of(span) == "checkout-dep" && span.kind == SpanKind::kClient;
   }
+  static bool at_gateway(const Span& span) { return workload_of(span) == "istio-ingressgateway"; }
   void take_from_payments(std::string_view key) {
     for (Span& span : spans_) {
       if (at_payments(span)) unset(span, key);
@@ -223,6 +226,103 @@ TEST_F(IdentityRows, AMissingAndASurplusSideAreFound) {
   outbound.span_id.bytes[3] ^= 0x55;
   spans_.push_back(outbound);
   EXPECT_TRUE(only(findings(), "HOP0302", "payments"));
+}
+
+// Row O-54: callers with mutual TLS (STRICT in the whole mesh) and without leave the same identity on their spans.
+TEST_F(IdentityRows, UnderStrictMutualTlsTheIdentityIsTheSame) {
+  proof::claim({"O-54"}, Polarity::kPositive, ProofKind::kCapture, kIstio130);
+  const auto identities = [&](const std::string& name) {
+    open(name);
+    EXPECT_TRUE(passes());
+    std::set<std::string> out;
+    for (const Span& span : spans_) {
+      if (workload_of(span).find("-dep") == std::string_view::npos) continue;
+      std::string line(workload_of(span));
+      for (const char* key : {"istio.canonical_service", "istio.canonical_revision", "istio.namespace", "istio.mesh_id",
+                              "istio.cluster_id"})
+        line += " " + std::string(span.attributes.text(key));
+      out.insert(line);
+    }
+    return out;
+  };
+  const std::set<std::string> strict = identities(kStrict);
+  EXPECT_EQ(strict.size(), 3u);
+  EXPECT_EQ(strict, identities(kPlain));
+}
+
+TEST_F(IdentityRows, AnotherIdentityUnderMutualTlsIsFound) {
+  proof::claim({"O-54"}, Polarity::kNegative, ProofKind::kCapture, kIstio130);
+  open(kStrict);
+  for (Span& span : spans_) {
+    if (at_payments(span)) set(span, "istio.canonical_service", "spiffe");
+  }
+  EXPECT_EQ(findings(), std::vector<std::string>{"HOP0504 service=payments object=istio.canonical_service"});
+}
+
+// Row D-20: what a sidecar's CLIENT span says does not depend on how often it tried, nor on mutual TLS.
+TEST_F(IdentityRows, AClientSpanTellsNeitherRetriesNorMutualTls) {
+  proof::claim({"D-20"}, Polarity::kPositive, ProofKind::kCapture, kIstio130);
+  const auto keys = [&](const std::string& name) {
+    open(name);
+    EXPECT_TRUE(passes());
+    std::set<std::string> out;
+    for (const Attribute& item : one(at_checkout_out).attributes) out.insert(std::string(item.key));
+    return out;
+  };
+  const std::set<std::string> plain = keys(kPlain);
+  EXPECT_EQ(keys(kRetry), plain);
+  EXPECT_EQ(count(at_checkout_out), 3u);  // nine attempts
+  EXPECT_EQ(count(at_payments), 9u);
+  EXPECT_EQ(keys(kStrict), plain);
+}
+
+TEST_F(IdentityRows, AClientSpanForEachAttemptIsOneTooMany) {
+  proof::claim({"D-20"}, Polarity::kNegative, ProofKind::kCapture, kIstio130);
+  open(kRetry);
+  Span again = one(at_checkout_out);
+  again.span_id.bytes[0] = static_cast<uint8_t>(again.span_id.bytes[0] ^ 0x55);
+  spans_.push_back(again);
+  EXPECT_TRUE(only(findings(), "HOP0302", "checkout"));
+}
+
+// Row D-12: the gateway's name, in each naming mode.
+TEST_F(IdentityRows, TheGatewaysNameIsThatOfTheMode) {
+  proof::claim({"D-12"}, Polarity::kPositive, ProofKind::kCapture, kIstio130);
+  const auto name_of_gateway = [&](const std::string& capture) {
+    open(capture);
+    EXPECT_TRUE(passes()) << capture;
+    return std::string(one(at_gateway).resource->service_name);
+  };
+  EXPECT_EQ(name_of_gateway("1.30-1.38-grpc-app-naming"), "istio-ingressgateway.istio-system");
+  EXPECT_EQ(name_of_gateway("1.30-1.38-grpc-canonns-naming"), "istio-ingressgateway.istio-system");
+  EXPECT_EQ(name_of_gateway("1.30-1.38-grpc-canononly-naming"), "istio-ingressgateway");
+}
+
+TEST_F(IdentityRows, AnotherNameOfTheGatewayIsFound) {
+  proof::claim({"D-12"}, Polarity::kNegative, ProofKind::kCapture, kIstio130);
+  open(kPlain);
+  for (Span& span : spans_) {
+    if (at_gateway(span)) set_resource(span, "service.name", "ingress.istio-system");
+  }
+  EXPECT_EQ(findings(), std::vector<std::string>{"HOP0401 service=gateway"});
+}
+
+// Row M-53: without a mode the names are those of APP_LABEL_AND_NAMESPACE.
+TEST_F(IdentityRows, WithoutAModeTheNamesAreThoseOfTheAppLabel) {
+  proof::claim({"M-53"}, Polarity::kPositive, ProofKind::kCapture, kIstio130);
+  open("1.30-1.38-grpc-app-naming");
+  scenario_.environment.naming = NamingMode::kAppLabelAndNamespace;
+  scenario_.environment.naming_unset = true;
+  EXPECT_TRUE(passes());
+}
+
+TEST_F(IdentityRows, OtherNamesWithoutAModeAreFound) {
+  proof::claim({"M-53"}, Polarity::kNegative, ProofKind::kCapture, kIstio130);
+  open("1.30-1.38-grpc-canonns-naming");
+  scenario_.environment.naming = NamingMode::kAppLabelAndNamespace;
+  scenario_.environment.naming_unset = true;
+  const std::vector<std::string> found = findings();
+  EXPECT_NE(std::count(found.begin(), found.end(), "HOP0401 service=checkout"), 0);
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // Sampling and scope: the draw of each request known beforehand, and silence that a Telemetry object's scope explains.
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 
@@ -9,6 +11,7 @@
 #include "plan/expand.h"
 #include "plan/intent.h"
 #include "sim/synthesize.h"
+#include "testing/claims.h"
 
 namespace hopcheck::check {
 namespace {
@@ -87,6 +90,12 @@ class SamplingTest : public testing::Test {
     return value % 10'000 < percent * 100;
   }
 
+  int64_t notes_with(const std::string& text) const {
+    const auto& notes = result_.scenarios.at(0).notes;
+    return std::count_if(notes.begin(), notes.end(),
+                         [&](const std::string& note) { return note.find(text) != std::string::npos; });
+  }
+
   Arena arena_;
   Rng rng_{5};
   std::vector<MeshProfile> profiles_;
@@ -147,6 +156,91 @@ TEST_F(SamplingTest, NoSpansAtZeroPercent) {
   leave(3, input_.scenario);
   EXPECT_EQ(judged(), std::vector<std::string>{"HOP0103 "});
   EXPECT_EQ(result_.scenarios[0].findings[0].expected, "no span: sampling is 0 %");
+}
+
+TEST_F(SamplingTest, AFailureThatWasNotSampledIsMissingAndTailSamplingRecommended) {
+  proof::claim({"O-22"}, Polarity::kPositive, ProofKind::kSimulated);
+  load("core/checkout-mesh.yaml", "istio-1.31", 40);
+  input_.scenario.environment.sampling = 50;
+  uint64_t unseen = 0;
+  for (uint64_t n = 0; n < 40; ++n) {
+    if (n % 4 == 0) input_.ledger[n].outcome.status = 503;
+    if (drawn(n, 50)) continue;
+    unseen += n % 4 == 0 ? 1 : 0;
+  }
+  ASSERT_GT(unseen, 0u);
+  for (uint64_t n = 0; n < 40; ++n) {
+    if (drawn(n, 50)) leave(n, input_.scenario);
+  }
+  judged();
+  const std::string note = fmt::format("{} requests that failed left no trace", unseen);
+  EXPECT_EQ(notes_with(note), 1);
+  EXPECT_EQ(notes_with("tail_sampling"), 1);
+}
+
+TEST_F(SamplingTest, AtAHundredPercentAFailureWithoutTraceIsLossAndNothingIsRecommended) {
+  proof::claim({"O-22"}, Polarity::kNegative, ProofKind::kSimulated);
+  load("core/checkout-mesh.yaml", "istio-1.31", 8);
+  input_.ledger[3].outcome.status = 503;
+  for (uint64_t n = 0; n < 8; ++n) {
+    if (n != 3) leave(n, input_.scenario);
+  }
+  EXPECT_EQ(judged(), std::vector<std::string>{"HOP0101 "});
+  EXPECT_EQ(notes_with("tail_sampling"), 0);
+}
+
+// Row O-71: with mesh tracing off the apps' spans stand as they are, and are judged as strictly.
+TEST_F(SamplingTest, AppSpansOfAMeshThatIsNotTracedAreThoseOfATracedOne) {
+  proof::claim({"O-71"}, Polarity::kPositive, ProofKind::kSimulated);
+  load("extended/additive-tracing-off.yaml", "istio-1.30", 6);
+  for (uint64_t n = 0; n < 6; ++n) leave(n, input_.scenario);
+  EXPECT_EQ(judged(), std::vector<std::string>{});
+}
+
+TEST_F(SamplingTest, AnAppSpanThatComesWithTheMeshAloneIsMissed) {
+  proof::claim({"O-71"}, Polarity::kNegative, ProofKind::kSimulated);
+  load("extended/additive-tracing-off.yaml", "istio-1.30", 6);
+  for (uint64_t n = 0; n < 6; ++n) leave(n, input_.scenario);
+  const auto of_payments = [](const Span& span) { return span.resource->service_name == "payments"; };
+  ASSERT_GT(std::count_if(spans_.begin(), spans_.end(), of_payments), 0);
+  spans_.erase(std::remove_if(spans_.begin(), spans_.end(), of_payments), spans_.end());
+  EXPECT_EQ(judged(), std::vector<std::string>{"HOP1103 service=payments"});
+}
+
+// Row M-54: one app label in two namespaces.
+TEST_F(SamplingTest, TwinsOfTwoNamespacesAreTwoNamesExceptWithoutANamespace) {
+  proof::claim({"M-54"}, Polarity::kPositive, ProofKind::kSimulated);
+  load("extended/naming-canonical-only.yaml", "istio-1.30", 4);
+  for (uint64_t n = 0; n < 4; ++n) leave(n, input_.scenario);
+  EXPECT_EQ(judged(), std::vector<std::string>{});
+  EXPECT_EQ(notes_with("share the service.name `twin`"), 1);
+  spans_.clear();
+  input_.scenario.environment.naming = NamingMode::kAppLabelAndNamespace;
+  for (uint64_t n = 0; n < 4; ++n) leave(n, input_.scenario);
+  EXPECT_EQ(judged(), std::vector<std::string>{});
+  EXPECT_EQ(notes_with("share the service.name"), 0);
+}
+
+TEST_F(SamplingTest, TwinsUnderOneNameInAModeWithNamespacesAreFound) {
+  proof::claim({"M-54"}, Polarity::kNegative, ProofKind::kSimulated);
+  load("extended/naming-canonical-only.yaml", "istio-1.30", 4);
+  for (uint64_t n = 0; n < 4; ++n) leave(n, input_.scenario);  // both are `twin`
+  input_.scenario.environment.naming = NamingMode::kCanonicalNameAndNamespace;
+  const std::vector<std::string> found = judged();
+  EXPECT_EQ(std::count(found.begin(), found.end(), "HOP0401 service=twin-here"), 1);
+  EXPECT_EQ(std::count(found.begin(), found.end(), "HOP0401 service=twin-there"), 1);
+}
+
+// Row D-07: what is left where the Telemetry object names a provider that MeshConfig does not have.
+TEST_F(SamplingTest, AnUnknownProviderIsNamed) {
+  load("canary/telemetry-unknown-provider.yaml", "istio-1.30", 6);
+  Scenario real = input_.scenario;
+  real.environment.mesh_tracing = false;
+  for (uint64_t n = 0; n < 6; ++n) leave(n, real);
+  environment_.telemetry = {{"istio-system", "mesh-default", "no-such-provider", 100.0, 0}};
+  EXPECT_EQ(judged().size(), 3u);  // a missing pair of spans for each hop: without MeshConfig nobody knows why
+  environment_.extension_providers = {"otel-http", "otel-tracing"};
+  EXPECT_EQ(judged(), std::vector<std::string>{"HOP0112 object=Telemetry istio-system/mesh-default"});
 }
 
 // Row D-04: the gateway is silent because the only Telemetry object governs another namespace.

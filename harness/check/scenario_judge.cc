@@ -184,7 +184,10 @@ RequestClass ScenarioJudge::judge_absence(uint64_t n, const LedgerEntry* entry, 
                             {{observed.spans[0]->trace_id, observed.spans[0]->span_id}});
     return RequestClass::kMalformed;
   }
-  if (claimed_sampling(entry) < 100) return RequestClass::kUnsampled;
+  if (claimed_sampling(entry) < 100) {
+    if (entry != nullptr && entry->outcome.status >= 500) ++failures_unseen_;
+    return RequestClass::kUnsampled;
+  }
   // A declared failure of a service that makes no spans, asked directly: nothing is what is expected.
   const auto& candidates = expansion_.by_journey;
   const size_t journey = entry != nullptr ? std::min<size_t>(entry->intent.journey, candidates.size() - 1) : 0;

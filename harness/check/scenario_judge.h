@@ -101,6 +101,7 @@ class ScenarioJudge {
   std::map<std::pair<std::string, std::string>, HopGaps> gaps_;
   std::map<int, int> change_budget_;  // service → missing inbound spans already excused
   uint64_t excused_spans_ = 0, judged_ = 0, rate_sent_ = 0, rate_seen_ = 0, drawn_ = 0;
+  uint64_t failures_unseen_ = 0;  // answered with a server error, and not sampled
   stats::Histogram corrected_, uncorrected_, lateness_;
   uint64_t late_ = 0;
 };

@@ -145,6 +145,12 @@ void ScenarioJudge::finish() {
   result_.requests = scenario_.ledger.size();
   if (!scenario_.has_ledger) judge_count();
   if (rate_sent_ > 0) judge_rate();
+  if (failures_unseen_ > 0) {  // row O-22
+    result_.notes.push_back(
+        fmt::format("{} requests that failed left no trace: a sampling percentage is drawn before anything has failed. "
+                    "To keep every failure sample 100 % and let the Collector choose (tail_sampling, status_code)",
+                    failures_unseen_));
+  }
   if (excused_spans_ > 0) {
     result_.notes.push_back(
         fmt::format("{} inbound SERVER spans attributed to the old configuration (tracing changed before the start)",

@@ -150,6 +150,7 @@ std::string environment_text(const SpecEnvironment& e) {
   out += claimable_text(e);
   if (e.gateway_spawn) out += fmt::format("    gatewaySpawn: {}\n", *e.gateway_spawn);
   out += fmt::format("    meshTracing: {}\n    namingRestart: {}\n", e.mesh_tracing, e.naming_restart);
+  if (!e.telemetry_provider.empty()) out += "    telemetryProvider: " + quoted(e.telemetry_provider) + "\n";
   out += "    withoutSidecar: " + list(e.without_sidecar) + "\n";
   if (!e.mtls_off.empty()) out += "    mtlsOff: " + list(e.mtls_off) + "\n";
   out += fmt::format("    appExportThroughSidecar: {}\n", e.app_export_through_sidecar);

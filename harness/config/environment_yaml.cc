@@ -89,6 +89,7 @@ void read_environment(Reader& spec, ScenarioDraft& draft) {
   read_scope(reader, "spec.environment", draft, environment);
   if (reader.has("gatewaySpawn")) environment.gateway_spawn = reader.boolean("gatewaySpawn", true);
   environment.mesh_tracing = reader.boolean("meshTracing", true);
+  environment.telemetry_provider = reader.text("telemetryProvider", "");
   environment.naming_restart = reader.boolean("namingRestart", true);
   environment.without_sidecar = reader.texts("withoutSidecar");
   environment.mtls_off = reader.texts("mtlsOff");

@@ -171,6 +171,7 @@ TEST(ConfigFixtures, FullScenarioHasEveryValue) {
   EXPECT_EQ(s.environment.telemetry_scope, "workload/checkout");
   EXPECT_FALSE(s.environment.mesh_tracing);
   EXPECT_FALSE(s.environment.naming_restart);
+  EXPECT_EQ(s.environment.telemetry_provider, "not-there");
   ASSERT_TRUE(s.expect_environment);
   EXPECT_EQ(s.expect_environment->naming, NamingMode::kCanonicalNameAndNamespace);
   EXPECT_EQ(s.expect_environment->sampling, 25);

@@ -4,12 +4,13 @@ namespace hopcheck::mesh {
 namespace {
 
 constexpr const char* kListenerPrefix = "envoy_listener_manager_";
+constexpr const char* kHandshakes = "envoy_listener_ssl_handshake";
 constexpr const char* kExporter = "exporter=otlp_http";
 
 }  // namespace
 
 const std::vector<std::string>& envoy_prefixes() {
-  static const std::vector<std::string> prefixes{kListenerPrefix, "envoy_tracing_"};
+  static const std::vector<std::string> prefixes{kListenerPrefix, "envoy_tracing_", kHandshakes};
   return prefixes;
 }
 
@@ -32,6 +33,7 @@ void read_proxy_counters(const std::optional<Metrics>& metrics, run::Provider::M
   (before ? fact.sent_before : fact.sent_after) = metrics ? tracing_counter(*metrics, "spans_sent") : std::nullopt;
   (before ? fact.dropped_before : fact.dropped_after) =
       metrics ? tracing_counter(*metrics, "spans_dropped") : std::nullopt;
+  fact.tls_handshakes = metrics ? metrics->sum(kHandshakes) : std::nullopt;
 }
 
 void read_collector_counters(const std::string& exposition, run::Provider::Mark mark, CollectorFact& fact) {

@@ -30,6 +30,7 @@ struct EnvRecord {
   bool gateway_spawn = true;
   std::optional<double> sampling;
   bool mesh_tracing = true, naming_unset = false, naming_restart = true;
+  std::string telemetry_provider;  // as in run::EnvironmentState
   std::string telemetry_scope = kScopeMesh;
   std::map<std::string, std::string> instances;  // namespace → hash of its instance_key()
   std::vector<std::string> agents;               // namespaces with a meshed load agent

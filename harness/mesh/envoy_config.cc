@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -133,9 +134,13 @@ void add_dry_run_tags(Json& tags) {
   }
 }
 
-// null where nothing is traced: istiod leaves the block out under disableSpanReporting (facts 2.3).
+// null where nothing is traced: istiod leaves the block out under disableSpanReporting (facts 2.3) and where it does
+// not know the provider.
 Json tracing(const EnvoyRequest& request, const LocalWorkload& w, const std::string& service_name) {
-  if (!request.state.mesh_tracing) return nullptr;
+  const std::vector<std::string> known = extension_providers();
+  const bool provided =
+      std::find(known.begin(), known.end(), telemetry_provider_of(request.state)) != known.end();
+  if (!request.state.mesh_tracing || !provided) return nullptr;
   Json tags = Json::array();
   add_dry_run_tags(tags);
   const auto literal = [&tags](const char* tag, const std::string& value) {

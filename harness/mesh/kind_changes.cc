@@ -49,7 +49,8 @@ Result<void> KindProvider::apply_difference(const run::EnvironmentState& state, 
     graph.add("istioctl install", {}, [&](Stop s) { return install_all(state, s); });  // and no proxy hears of it
   }
   if (state.transport != record_.transport || state.sampling != record_.sampling ||
-      state.mesh_tracing != record_.mesh_tracing || state.telemetry_scope != record_.telemetry_scope) {
+      state.mesh_tracing != record_.mesh_tracing || state.telemetry_provider != record_.telemetry_provider ||
+      state.telemetry_scope != record_.telemetry_scope) {
     graph.add("Telemetry mesh-default", {}, [&](Stop s) { return change_telemetry(state, s); });
   }
   if (!manifest_.workloads.empty()) {

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "mesh/counters.h"
 #include "mesh/kind_provider.h"
+#include "mesh/mesh_config.h"
 
 namespace hopcheck::mesh {
 namespace {
@@ -178,6 +179,9 @@ Result<void> KindProvider::describe(Environment& environment) {
   environment.images = record_.images;
   environment.images.push_back("harness: " + record_.harness_image);
   environment.notes = record_.notes;
+  Result<std::vector<std::string>> providers = providers_in_mesh_config(*client_);
+  if (!providers) return tl::unexpected<Error>(providers.error());
+  environment.extension_providers = std::move(*providers);
   const Result<std::string> body = kube_get(*client_, "/apis/telemetry.istio.io/v1/telemetries");
   if (!body) return tl::unexpected<Error>(body.error());
   environment.telemetry.clear();

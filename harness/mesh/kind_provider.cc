@@ -128,7 +128,8 @@ std::vector<std::string> KindProvider::capabilities() const { return kind_capabi
 
 std::vector<std::string> kind_capabilities() {
   return {"gateway",     "injection",   "kubernetes", "telemetry-api", "naming-restart",
-          "grpc-export", "http-export", "tcp",        "h2-app",        "upgrade"};
+          "grpc-export", "http-export", "tcp",        "h2-app",        "upgrade",
+          "mtls"};
 }
 
 Result<std::vector<std::string>> role_capabilities(const KindOptions& options) {
@@ -248,6 +249,7 @@ Result<void> KindProvider::ensure(const run::EnvironmentState& state, run::StepL
   record_.transport = state.transport;
   record_.sampling = state.sampling;
   record_.mesh_tracing = state.mesh_tracing;
+  record_.telemetry_provider = state.telemetry_provider;
   record_.telemetry_scope = state.telemetry_scope;
   record_.naming = state.naming;
   record_.naming_unset = state.naming_unset;

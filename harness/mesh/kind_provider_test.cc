@@ -217,8 +217,11 @@ TEST_F(KindProviderTest, DescriptionReadsTheCluster) {
       R"("spec":{"tracing":[{"providers":[{"name":"otel-tracing"}],"randomSamplingPercentage":100}]}},)"
       R"({"metadata":{"namespace":"shop","name":"own"},"spec":{"tracing":[{"providers":[{"name":"otel-http"}]}]}},)"
       R"({"metadata":{"namespace":"x","name":"logs"},"spec":{}}]})");
+  kube_->on("GET", "/api/v1/namespaces/istio-system/configmaps/istio", 200,
+            R"({"data":{"mesh":"extensionProviders:\n- name: otel-tracing\n"}})");
   Environment environment;
   ASSERT_TRUE(provider_->describe(environment).has_value());
+  EXPECT_EQ(environment.extension_providers, std::vector<std::string>{"otel-tracing"});
   EXPECT_EQ(environment.kubernetes, "v1.34.4");
   EXPECT_EQ(environment.istio, "1.30.4-dev");
   ASSERT_EQ(environment.telemetry.size(), 3u);

@@ -14,6 +14,7 @@
 #include "mesh/local_leftovers.h"
 #include "mesh/local_ports.h"
 #include "mesh/local_provider.h"
+#include "mesh/manifests.h"
 
 namespace hopcheck::mesh {
 namespace {
@@ -126,9 +127,8 @@ Result<void> LocalProvider::describe(Environment& environment) {
     environment.images.push_back(
         fmt::format("envoy of {}: {} ({})", version, kind.parts.envoy_version, kind.parts.envoy));
   // The Telemetry that the listeners were rendered from; there is no API to read it back from.
-  environment.telemetry = {{"istio-system", "mesh-default",
-                            state_.transport == Transport::kGrpc ? "otel-tracing" : "otel-tracing-http",
-                            state_.sampling, 0}};
+  environment.telemetry = {{"istio-system", "mesh-default", telemetry_provider_of(state_), state_.sampling, 0}};
+  environment.extension_providers = extension_providers();
   return {};
 }
 

@@ -10,6 +10,9 @@
 namespace hopcheck::mesh {
 namespace {
 
+constexpr const char* kProviderGrpc = "otel-tracing";
+constexpr const char* kProviderHttp = "otel-http";
+
 Result<std::vector<KubeObject>> render_objects(const std::string& share, const std::string& name,
                                                const Values& values) {
   const Result<std::string> text = read_template(share, name);
@@ -185,6 +188,13 @@ Result<std::string> istio_operator(const std::string& share, const IstioVersion&
       "kind/istio/operator.yaml");
 }
 
+std::vector<std::string> extension_providers() { return {kProviderHttp, kProviderGrpc}; }
+
+std::string telemetry_provider_of(const run::EnvironmentState& state) {
+  if (!state.telemetry_provider.empty()) return state.telemetry_provider;
+  return state.transport == Transport::kGrpc ? kProviderGrpc : kProviderHttp;
+}
+
 Result<std::vector<KubeObject>> telemetry_manifest(const ManifestContext& context, const run::EnvironmentState& state) {
   std::set<std::string> namespaces;
   const bool whole_mesh = state.telemetry_scope == kScopeMesh;
@@ -195,7 +205,7 @@ Result<std::vector<KubeObject>> telemetry_manifest(const ManifestContext& contex
   const std::string prefix = kScopeWorkload;
   const bool workload = state.telemetry_scope.rfind(prefix, 0) == 0;
   Values values{{"env", context.env},
-                {"provider", state.transport == Transport::kGrpc ? "otel-tracing" : "otel-http"},
+                {"provider", yaml_quoted(telemetry_provider_of(state))},
                 {"selector", workload ? fmt::format("\n  selector: {{matchLabels: {{hopcheck.dev/service: \"{}\"}}}}",
                                                     state.telemetry_scope.substr(prefix.size()))
                                       : ""},

@@ -33,6 +33,10 @@ Result<std::string> istio_operator(const std::string& share, const IstioVersion&
                                    const run::EnvironmentState& state, const std::string& revision);
 // "1-31-0-dev" for Istio 1.31.0-dev.
 std::string revision_of(const IstioVersion& istio);
+// The names under which kind/istio/operator.yaml registers the export providers, sorted.
+std::vector<std::string> extension_providers();
+// The provider that the Telemetry object of this state names.
+std::string telemetry_provider_of(const run::EnvironmentState& state);
 // One object in the root namespace, or with a narrower scope one in each instance's namespace.
 Result<std::vector<KubeObject>> telemetry_manifest(const ManifestContext& context, const run::EnvironmentState& state);
 Result<std::vector<KubeObject>> collector_manifest(const ManifestContext& context);

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "mesh/kubeconfig.h"
+#include "mesh/mesh_config.h"
 #include "mesh/prometheus.h"
 #include "mesh/template.h"
 
@@ -33,6 +34,24 @@ TEST(Kubeconfig, AnythingElseIsAnError) {
   EXPECT_FALSE(parse_kubeconfig(kubeconfig("{token: abc}")).has_value()) << "no client certificate";
   EXPECT_FALSE(parse_kubeconfig(kubeconfig("{client-certificate-data: '!!!', client-key-data: a2V5}")).has_value());
   EXPECT_FALSE(load_kubeconfig("/nonexistent/kubeconfig").has_value());
+}
+
+TEST(MeshConfig, NamesOfProvidersAreReadSorted) {
+  const auto names = extension_providers_of(
+      "enableTracing: true\nextensionProviders:\n- {name: otel-tracing, opentelemetry: {port: 4317}}\n"
+      "- name: envoy-file\n- 7\n- {noName: x}\n");
+  ASSERT_TRUE(names);
+  EXPECT_EQ(*names, (std::vector<std::string>{"envoy-file", "otel-tracing"}));
+  EXPECT_EQ(*extension_providers_of("accessLogFile: /dev/stdout\n"), std::vector<std::string>{});
+  EXPECT_EQ(*extension_providers_of("extensionProviders: none\n"), std::vector<std::string>{});
+}
+
+TEST(MeshConfig, WhatIsNoMappingIsAnError) {
+  for (const char* text : {"", "- a\n", "a: [b\n", "text"}) {
+    const auto names = extension_providers_of(text);
+    ASSERT_FALSE(names) << text;
+    EXPECT_EQ(names.error().kind, ErrorKind::kEvidence);
+  }
 }
 
 TEST(Base64, StandardAlphabetWithPadding) {

@@ -20,6 +20,9 @@ struct ProxyFact {
   std::string proof;
   // tracing.opentelemetry counters at the first and last phase mark; nullopt = not exposed.
   std::optional<uint64_t> sent_before, sent_after, dropped_before, dropped_after;
+  // TLS handshakes that its listeners have taken since it started: whether callers came with mutual TLS, which no span
+  // tells. nullopt = not exposed, or none yet.
+  std::optional<uint64_t> tls_handshakes;
   int restarts = 0;           // container restarts between the marks
 };
 
@@ -54,6 +57,7 @@ struct Environment {
   bool gateway_spawn = true;
   std::vector<ProxyFact> proxies;
   std::vector<TelemetryFact> telemetry;
+  std::vector<std::string> extension_providers;  // names in MeshConfig, sorted; empty = not read
   CollectorFact collector_fact;
   ControlFact control;
   DrainFact drain;

@@ -77,6 +77,7 @@ struct SpecEnvironment {
   bool mesh_tracing = true;                      // false: Telemetry says disableSpanReporting, only apps make spans
   bool naming_restart = true;                    // false: the naming mode is set and no proxy restarted
   bool naming_unset = false;                     // tracingServiceName is left out; `naming` is then Istio's default
+  std::string telemetry_provider;                // that the Telemetry object names; "" = the transport's
   std::string telemetry_scope = kScopeMesh;      // or kScopeNamespace, or kScopeWorkload + a service's name
   bool operator==(const SpecEnvironment&) const = default;
 };

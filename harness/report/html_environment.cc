@@ -75,13 +75,13 @@ Html proxies(const Environment& e, size_t limit) {
     body.add(
         Html().put("<tr><th scope=\"row\">{}</th><td>{}</td><td "
                    "class=\"mono\">{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td class=\"num\">{}</td>"
-                   "<td class=\"num\">{}</td><td class=\"num\">{}</td></tr>\n",
+                   "<td class=\"num\">{}</td><td class=\"num\">{}</td><td class=\"num\">{}</td></tr>\n",
                    p.service, p.ns, p.pod,
                    p.injected          ? "yes"
                    : p.expected_meshed ? "no, expected"
                                        : "no",
                    p.envoy_version, p.profile, p.proof, delta(p.sent_before, p.sent_after),
-                   delta(p.dropped_before, p.dropped_after), p.restarts));
+                   delta(p.dropped_before, p.dropped_after), or_dash(p.tls_handshakes), p.restarts));
   }
   Html out;
   if (e.proxies.empty()) return out;
@@ -91,7 +91,7 @@ Html proxies(const Environment& e, size_t limit) {
       "<th scope=\"col\">namespace</th><th scope=\"col\">pod</th><th scope=\"col\">sidecar</th><th "
       "scope=\"col\">Envoy</th><th scope=\"col\">profile</th>"
       "<th scope=\"col\">proof</th><th scope=\"col\" class=\"num\">spans sent</th><th scope=\"col\" "
-      "class=\"num\">dropped</th><th scope=\"col\" "
+      "class=\"num\">dropped</th><th scope=\"col\" class=\"num\">TLS handshakes (not from spans)</th><th scope=\"col\" "
       "class=\"num\">restarts</th></tr></thead><tbody>{}</tbody></table>{}</div>\n",
       body.html(), body.remark("proxies are"));
 }

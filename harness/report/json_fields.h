@@ -31,6 +31,7 @@ void fields(A& a, typename A::template Ref<ProxyFact> f) {
   a.field("sentAfter", f.sent_after);
   a.field("droppedBefore", f.dropped_before);
   a.field("droppedAfter", f.dropped_after);
+  a.field("tlsHandshakes", f.tls_handshakes);
   a.field("restarts", f.restarts);
 }
 
@@ -80,6 +81,7 @@ void fields(A& a, typename A::template Ref<Environment> e) {
   a.field("gatewaySpawn", e.gateway_spawn);
   a.field("proxies", e.proxies);
   a.field("telemetry", e.telemetry);
+  a.field("extensionProviders", e.extension_providers);
   a.field("collectorCounters", e.collector_fact);
   a.field("control", e.control);
   a.field("drain", e.drain);

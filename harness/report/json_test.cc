@@ -16,8 +16,8 @@ namespace {
 // added to the model breaks this file until it is described in json_fields.h and listed here.
 template <class T>
 auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, ProxyFact> {
-  auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = v;
-  return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n);
+  auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o] = v;
+  return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o);
 }
 template <class T>
 auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, TelemetryFact> {
@@ -41,8 +41,8 @@ auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, DrainFact> {
 }
 template <class T>
 auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, Environment> {
-  auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r] = v;
-  return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r);
+  auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s] = v;
+  return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s);
 }
 template <class T>
 auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, Subject> {

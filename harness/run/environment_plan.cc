@@ -34,7 +34,7 @@ bool same_group(const EnvironmentState& a, const SpecEnvironment& b) {
   return a.transport == b.transport && a.sampling == b.sampling && a.naming == b.naming &&
          a.naming_unset == b.naming_unset && a.naming_restart == b.naming_restart &&
          a.gateway_spawn == b.gateway_spawn.value_or(true) && a.mesh_tracing == b.mesh_tracing &&
-         a.telemetry_scope == b.telemetry_scope;
+         a.telemetry_provider == b.telemetry_provider && a.telemetry_scope == b.telemetry_scope;
 }
 
 class Planner {
@@ -107,6 +107,7 @@ class Planner {
     state.gateway_spawn = environment.gateway_spawn.value_or(true);
     state.sampling = environment.sampling;
     state.mesh_tracing = environment.mesh_tracing;
+    state.telemetry_provider = environment.telemetry_provider;
     state.telemetry_scope = environment.telemetry_scope;
     plan_.groups.push_back(std::move(state));
     return plan_.groups.size() - 1;

@@ -42,6 +42,7 @@ struct EnvironmentState {
   bool mesh_tracing = true;
   bool naming_unset = false;
   bool naming_restart = true;
+  std::string telemetry_provider;           // "" = the transport's
   std::string telemetry_scope = kScopeMesh;  // as in SpecEnvironment; it holds for every instance
   std::vector<TopologyInstance> instances;
 };

@@ -31,7 +31,7 @@ auto facts(const ProxyFact& proxy) {
 }
 
 auto facts(const TelemetryFact& telemetry) {
-  return std::tie(telemetry.ns, telemetry.name, telemetry.percentage);
+  return std::tie(telemetry.ns, telemetry.name, telemetry.provider, telemetry.percentage);
 }
 
 bool same_environment(const Environment& a, const Environment& b) {

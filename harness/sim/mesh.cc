@@ -165,6 +165,7 @@ class Simulator {
     environment.control = {true, true, true, true};
     environment.drain = {"complete", 6'200'000'000};
     environment.telemetry.push_back({"istio-system", "mesh-default", "otel-tracing", ground_.sampling, 0});
+    environment.extension_providers = {"otel-http", "otel-tracing"};
     environment.collector_fact.received_before = environment.collector_fact.exported_before = kCounterBefore;
     environment.collector_fact.failed_before = environment.collector_fact.failed_after = 0;
     environment.collector_fact.queue_size = 0;

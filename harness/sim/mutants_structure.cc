@@ -248,6 +248,16 @@ Planted narrow_scope(Hand& hand, int) {
   return planted(subject);
 }
 
+// The Telemetry object names a provider that MeshConfig does not have: proxies make no spans and leave headers alone.
+Planted unknown_provider(Hand& hand, int) {
+  splice_out(hand, hand.all([&](size_t k) { return hand.is_mesh(k); }));
+  TelemetryFact& fact = hand.mesh().environment.telemetry[0];
+  fact.provider = "not-there";
+  Subject subject;
+  subject.object = "Telemetry " + fact.ns + "/" + fact.name;
+  return planted(subject);
+}
+
 // The workload's pods have no proxy: nothing is emitted on either side, and its callers reach the app itself.
 Planted no_sidecar(Hand& hand, int) {
   const auto drawn = hand.draw([&](size_t k) { return hand.node(k).role == ProxyRole::kInbound; });
@@ -277,8 +287,11 @@ Planted no_sidecar(Hand& hand, int) {
 std::vector<Mutant> structure_mutants() {
   Ground spawning = at_gateway();
   spawning.gateway_spawn = true;
+  Ground known;  // by their trace ids, when no proxy names the request
+  known.traceparent = TraceparentMode::kSampled;
   return {
       {"narrow-scope", "HOP0109", at_gateway(), {"HOP0301", "HOP0304"}, narrow_scope},
+      {"unknown-provider", "HOP0112", known, {"HOP0101", "HOP0301", "HOP0303", "HOP0304"}, unknown_provider},
       {"orphan", "HOP0201", any_ground(), {}, orphan},
       {"re-parented", "HOP0202", any_ground(), {}, reparent},
       {"second-root", "HOP0203", any_ground(), {}, second_root},
