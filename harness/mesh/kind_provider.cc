@@ -189,7 +189,8 @@ Result<void> KindProvider::start(const run::EnvironmentState& state, const std::
     for (const auto& [revision, version] : further_) record_.revisions.push_back(revision);
     record_.collector_image = images_.collector;
     record_.notes = {
-        "Istio: drainDuration 5s (default 45s), proxyStatsMatcher tracing.opentelemetry and listener_manager, NodePort "
+        "Istio: drainDuration 5s (default 45s), proxyStatsMatcher tracing.opentelemetry, listener_manager and "
+        "ssl.handshake, access logs as JSON, NodePort "
         "gateway, small resource requests"};
     for (const std::string& name : images_.unverified) {
       record_.notes.push_back("unverified pin (no digest read from the publisher): " + name);
