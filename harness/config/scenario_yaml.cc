@@ -15,9 +15,10 @@ constexpr double kMostRate = 100'000;
 const std::vector<std::pair<std::string, int>>& capabilities() {
   static const std::vector<std::pair<std::string, int>> kList = [] {
     std::vector<std::pair<std::string, int>> list;
-    for (const char* name : {"gateway", "injection", "kubernetes", "telemetry-api", "naming-restart", "mtls", "rbac",
-                             "fault-injection", "grpc-export", "http-export", "h2-app", "tcp", "redis", "sdk-app",
-                             "alpn-filter", "multi-node", "upgrade", "proxy-admin", "odigos-pipeline"}) {
+    for (const char* name : {"gateway",     "injection",  "kubernetes",      "telemetry-api", "naming-restart",
+                             "mtls",        "rbac",       "fault-injection", "grpc-export",   "http-export",
+                             "h2-app",      "tcp",        "redis",           "amqp",          "sdk-app",
+                             "alpn-filter", "multi-node", "upgrade",         "proxy-admin",   "odigos-pipeline"}) {
       list.emplace_back(name, 0);
     }
     return list;

@@ -12,13 +12,13 @@
 #include <thread>
 
 #include "base/clock.h"
+#include "demo/amqp_client.h"
 #include "demo/redis_client.h"
 #include "demo/trace_context.h"
 
 namespace hopcheck::demo {
 namespace {
 
-constexpr std::string_view kRedisSpan = "SET GET";  // client_span_name of a call to a Redis port
 constexpr uint32_t kSampledFlag = 0x001;
 constexpr uint32_t kHasIsRemoteFlag = 0x100;  // trace.proto: the next bit is meaningful
 constexpr uint32_t kIsRemoteFlag = 0x200;     // the parent is in another process
@@ -45,10 +45,26 @@ CallProtocol protocol_of(plan::PortProtocol port) {
     case plan::PortProtocol::kGrpc: return CallProtocol::kGrpc;
     case plan::PortProtocol::kHttp:
     case plan::PortProtocol::kTcp:
-    case plan::PortProtocol::kRedis:  // call() has taken it before
+    case plan::PortProtocol::kRedis:
+    case plan::PortProtocol::kAmqp:  // call() has taken both before
     case plan::PortProtocol::kSniffed: break;
   }
   return CallProtocol::kHttp1;
+}
+
+struct ServerAddress {
+  std::string host;
+  uint16_t port = 0;
+};
+// Host and port of a call's base URL; the call's own port where it names none.
+ServerAddress address_of(const std::string& base, uint16_t port) {
+  const size_t scheme = base.find("://");
+  ServerAddress out{base.substr(scheme == std::string::npos ? 0 : scheme + 3), port};
+  const size_t colon = out.host.rfind(':');
+  if (colon == std::string::npos) return out;
+  out.port = static_cast<uint16_t>(std::atoi(out.host.c_str() + colon + 1));
+  out.host.resize(colon);
+  return out;
 }
 
 struct CallResult {
@@ -191,43 +207,56 @@ class Run {
         client.parent_id = spans_[static_cast<size_t>(call_plan.span)].span_id;
       }
       http.headers = headers_of_call(script_.client_spans ? client.span_id : current_span(call_plan));
-      const bool redis = call_plan.protocol == plan::PortProtocol::kRedis;
-      const HttpAnswer answer = redis ? store(base, call_plan.port) : parts_.client.perform(http, stop_);
+      const HttpAnswer answer = perform(http, call_plan, base);
       ++parts_.counters.calls;
       if (answer.status == 0 || answer.status >= 500) ++parts_.counters.call_failures;
-      if (script_.client_spans) outcome.client_spans.push_back(finish_client_span(std::move(client), http, answer));
+      if (script_.client_spans)
+        outcome.client_spans.push_back(finish_client_span(std::move(client), call_plan, http, answer));
       outcome.results.push_back({call_plan.to, answer.status});
     }
     return outcome;
   }
 
   // What a service does with a Redis server for a request: it writes a value of its own and reads it back.
-  HttpAnswer store(const std::string& base, uint16_t port) const {
-    RedisCall redis;
-    const size_t scheme = base.find("://");
-    redis.host = base.substr(scheme == std::string::npos ? 0 : scheme + 3);
-    const size_t colon = redis.host.rfind(':');
-    redis.port = colon == std::string::npos ? port : static_cast<uint16_t>(std::atoi(redis.host.c_str() + colon + 1));
-    redis.host.resize(std::min(colon, redis.host.size()));
-    redis.key = "hopcheck:" + to_hex(random_id<SpanId>());
-    redis.value = "written by " + options_.service;
+  HttpAnswer store(const ServerAddress& at) const {
+    const RedisCall redis{at.host, at.port, "hopcheck:" + to_hex(random_id<SpanId>()),
+                          "written by " + options_.service};
     return redis_set_and_get(redis, parts_.client.route());
+  }
+
+  // And with an AMQP broker: it publishes a message of its own and gets it back.
+  HttpAnswer hand_over(const ServerAddress& at) const {
+    const AmqpCall amqp{at.host, at.port, options_.service + " " + to_hex(random_id<SpanId>())};
+    return amqp_publish_and_get(amqp, parts_.client.route());
+  }
+
+  HttpAnswer perform(const HttpCall& http, const ScriptCall& call_plan, const std::string& base) const {
+    switch (call_plan.protocol) {
+      case plan::PortProtocol::kRedis: return store(address_of(base, call_plan.port));
+      case plan::PortProtocol::kAmqp: return hand_over(address_of(base, call_plan.port));
+      default: return parts_.client.perform(http, stop_);
+    }
   }
 
   SpanId current_span(const ScriptCall& plan) const {
     return plan.span < 0 ? SpanId{} : spans_[static_cast<size_t>(plan.span)].span_id;
   }
 
-  SpanRecord finish_client_span(SpanRecord span, const HttpCall& http, const HttpAnswer& answer) const {
-    if (span.name == kRedisSpan) {
+  SpanRecord finish_client_span(SpanRecord span, const ScriptCall& call_plan, const HttpCall& http,
+                                const HttpAnswer& answer) const {
+    const bool redis = call_plan.protocol == plan::PortProtocol::kRedis;
+    const bool amqp = call_plan.protocol == plan::PortProtocol::kAmqp;
+    if (redis) {
       span.attributes = {{"db.system", std::string("redis")}};
+    } else if (amqp) {
+      span.attributes = {{"messaging.system", std::string("rabbitmq")}};
     } else {
       span.attributes = {{"http.request.method", http.method}, {"url.full", http.url}};
     }
     if (answer.grpc_status >= 0) {
       span.attributes.emplace_back("rpc.system", std::string("grpc"));
       span.attributes.emplace_back("rpc.grpc.status_code", int64_t{answer.grpc_status});
-    } else if (answer.status > 0 && span.name != kRedisSpan) {
+    } else if (answer.status > 0 && !redis && !amqp) {
       span.attributes.emplace_back("http.response.status_code", int64_t{answer.status});
     } else if (answer.status == 0) {
       span.status_message = answer.error;

@@ -51,6 +51,7 @@ void speak(Json& cluster, plan::PortProtocol protocol) {
     case plan::PortProtocol::kGrpc:
       options = {{"explicit_http_config", {{"http2_protocol_options", Json::object()}}}};
       break;
+    case plan::PortProtocol::kAmqp:
     case plan::PortProtocol::kSniffed:
       options = {{"use_downstream_protocol_config",
                   {{"http_protocol_options", Json::object()}, {"http2_protocol_options", Json::object()}}}};

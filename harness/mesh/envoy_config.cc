@@ -224,7 +224,8 @@ void sniff(Json& listener, const std::string& cluster) {
   listener["filter_chains"][0]["filter_chain_match"] = {{"transport_protocol", "raw_buffer"},
                                                         {"application_protocols", {"http/1.1", "h2c"}}};
   Json bytes{{"filters", Json::array({tcp_proxy(cluster)})}, {"transport_socket_connect_timeout", "15s"}};
-  listener["filter_chains"].push_back(std::move(bytes));
+  // Not a chain without a match: Envoy does not go back to one once the transport protocol has chosen another.
+  listener["default_filter_chain"] = std::move(bytes);
 }
 
 Json route_config(const std::string& name, Json hosts) {
@@ -235,7 +236,7 @@ Json inbound_listener(const LocalWorkload& w, const ServicePort& port, const Jso
   const std::string name = inbound_cluster(port.target_port);
   const std::string listener_name = fmt::format("inbound_{}", port.target_port);
   const plan::PortProtocol protocol = plan::port_protocol(port);
-  if (!plan::yields_spans(protocol)) {
+  if (!plan::yields_spans(protocol) && !plan::is_sniffed(protocol)) {
     return listener(Side::kInbound, listener_name, {w.ip, port.target_port}, tcp_proxy(name));
   }
   Json route{{"name", "default"},
@@ -252,7 +253,7 @@ Json inbound_listener(const LocalWorkload& w, const ServicePort& port, const Jso
   Json out = listener(Side::kInbound, listener_name, {w.ip, port.target_port},
                       connection_manager(Side::kInbound, fmt::format("inbound_0.0.0.0_{};", port.target_port),
                                          route_config(name, Json::array({host})), trace));
-  if (protocol == plan::PortProtocol::kSniffed) sniff(out, name);
+  if (plan::is_sniffed(protocol)) sniff(out, name);
   return out;
 }
 
@@ -263,7 +264,8 @@ Json raw_outbound_listener(const EnvoyRequest& request, const LocalWorkload& w, 
   const std::string name = outbound_cluster(host, port.port);
   const Endpoint at{w.ip, raw_outbound_port(request.mesh.instances[w.instance].topology, service.name, port.port)};
   const std::string listener_name = fmt::format("outbound_{}_{}", service.name, port.port);
-  if (!plan::yields_spans(plan::port_protocol(port))) {
+  const plan::PortProtocol protocol = plan::port_protocol(port);
+  if (!plan::yields_spans(protocol) && !plan::is_sniffed(protocol)) {
     return listener(Side::kOutbound, listener_name, at, tcp_proxy(name));
   }
   Json hosts = Json::array({virtual_host(fmt::format("{}:{}", host, port.port), host_names(service, port, true),

@@ -115,10 +115,10 @@ TEST_F(EnvoyConfig, PortsAreRenderedByProtocol) {
   ASSERT_EQ(by_name.count("outbound_unknown_8084"), 1U);
   const Json& unknown = *by_name["outbound_unknown_8084"];
   EXPECT_EQ(unknown["listener_filters"][0]["name"], "envoy.filters.listener.http_inspector");
-  ASSERT_EQ(unknown["filter_chains"].size(), 2U);
+  ASSERT_EQ(unknown["filter_chains"].size(), 1U);
   EXPECT_EQ(unknown["filter_chains"][0]["filter_chain_match"]["application_protocols"], Json({"http/1.1", "h2c"}));
   EXPECT_EQ(unknown["filter_chains"][0]["filters"][0]["name"], "envoy.filters.network.http_connection_manager");
-  EXPECT_EQ(unknown["filter_chains"][1]["filters"][0]["name"], "envoy.filters.network.tcp_proxy");
+  EXPECT_EQ(unknown["default_filter_chain"]["filters"][0]["name"], "envoy.filters.network.tcp_proxy");
   EXPECT_EQ(unknown["address"]["socket_address"]["address"], hub_ip);
   EXPECT_EQ(by_name.count("outbound_plain_8080"), 0U) << "HTTP ports share the listener at 15001";
   for (const Json& host : hub.manager(0)["route_config"]["virtual_hosts"]) {

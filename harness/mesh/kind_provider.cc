@@ -135,9 +135,12 @@ std::vector<std::string> kind_capabilities() {
 Result<std::vector<std::string>> role_capabilities(const KindOptions& options) {
   const Result<Images> images = load_images(default_images(options), options.images_file, options.image_overrides);
   if (!images) return tl::unexpected<Error>(images.error());
+  const std::atomic<bool> never{false};
+  const auto runner = make_process_runner();
+  const auto made = made_role_images(*runner, options.share, never);
   std::vector<std::string> out;
-  for (const char* role : {"redis"}) {
-    if (images->roles.count(role) > 0) out.emplace_back(role);
+  for (const auto& [role, capability] : {std::pair{"redis", "redis"}, {"amqp", "amqp"}, {"sdkApp", "sdk-app"}}) {
+    if (images->roles.count(role) > 0 || made.count(role) > 0) out.emplace_back(capability);
   }
   return out;
 }

@@ -50,7 +50,7 @@ Result<void> preflight(const KindOptions& options, const std::atomic<bool>& stop
 Result<std::string> istio_version_of(const KindOptions& options);
 // What this provider can do (docs/reference/providers.md), known before anything is made.
 std::vector<std::string> kind_capabilities();
-// Those that an image of some role gives, when the images file or --image names one.
+// Those that an image of some role gives, when the images file or --image names one, or scripts/role-image made one.
 Result<std::vector<std::string>> role_capabilities(const KindOptions& options);
 
 // Why this machine cannot run it, one clause, "" = it can; tools, engine and images are looked at, nothing is pulled or

@@ -52,6 +52,13 @@ Result<void> KindProvider::provide_role_images(const run::EnvironmentState& stat
   if (images_.files.size() == 1) request.wishes = RoleRequest::Wishes::kPull;
   Result<std::vector<NeededImage>> provided = provide_roles(*runner_, tools_, request, stop);
   if (!provided) return tl::unexpected<Error>(provided.error());
+  for (const auto& [role, reference] : made_role_images(*runner_, options_.share, stop)) {
+    if (roles.count(role) == 0 || images_.roles.count(role) > 0) continue;  // what the images file says wins
+    std::vector<NeededImage> one{{role, reference, ""}};
+    const Result<void> there = provide_images(*runner_, tools_, "Never", one, stop);
+    if (!there) return there;
+    provided->push_back(std::move(one[0]));
+  }
   for (const NeededImage& image : *provided) {
     context_.roles[image.role] = image.reference;
     needed_.push_back(image);

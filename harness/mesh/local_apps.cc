@@ -2,23 +2,25 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "mesh/local_ports.h"
 #include "mesh/sdk_app.h"
 
 namespace hopcheck::mesh {
 namespace {
 
-ChildSpec redis(const LocalAppPlace& place, const LocalWorkload& workload) {
+RealApp redis(const LocalAppPlace& place, const LocalWorkload& workload) {
   ChildSpec spec;
   spec.argv = {"redis-server", "--bind", workload.app_ip, "--port", std::to_string(app_port(workload))};
   for (const char* each : {"--save", "", "--appendonly", "no", "--daemonize", "no", "--protected-mode", "no", "--dir"})
     spec.argv.emplace_back(each);
   spec.argv.push_back(place.dir);
-  return spec;
+  return {{std::move(spec)}, {}};
 }
 
 // Its sidecar is its HTTP proxy: names are not resolved, Host and URL stay those of the call.
-Result<ChildSpec> sdk_app(const LocalAppPlace& place, const LocalWorkload& workload) {
+Result<RealApp> sdk_app(const LocalAppPlace& place, const LocalWorkload& workload) {
   if (!workload.sidecar) {
     return fail(ErrorKind::kUsage, "service " + workload.service.name + " has no sidecar",
                 "on loopback a service with instrumentation auto reaches others through its sidecar only",
@@ -40,23 +42,69 @@ Result<ChildSpec> sdk_app(const LocalAppPlace& place, const LocalWorkload& workl
   spec.env["APP_SOURCE"] = workload.ip;
   spec.env["http_proxy"] = fmt::format("http://{}:{}", workload.ip, kSidecarOutboundPort);
   for (const char* name : {"no_proxy", "NO_PROXY"}) spec.env[name] = place.mesh.collector_ip;
-  return spec;
+  return RealApp{{std::move(spec)}, {}};
+}
+
+// "127,93,7,5": an address as Erlang writes it.
+std::string erlang_address(std::string ip) {
+  std::replace(ip.begin(), ip.end(), '.', ',');
+  return ip;
+}
+
+// Nothing of it is shared with another broker of this machine: the port mapper (which a broker would otherwise start as
+// a daemon that outlives it), the address it is reached at by other nodes, the cookie, data, log and plugins.
+RealApp broker(const LocalAppPlace& place, const LocalWorkload& workload) {
+  const std::string home = fmt::format("{}/{}.{}.broker", place.dir, workload.pod, workload.service.ns);
+  const std::map<std::string, std::string> mapper_env{{"ERL_EPMD_ADDRESS", workload.app_ip},
+                                                      {"ERL_EPMD_PORT", std::to_string(place.epmd_port)}};
+  ChildSpec mapper;
+  mapper.name = "epmd " + workload.pod;
+  mapper.argv = {"epmd"};
+  mapper.env = mapper_env;
+  ChildSpec spec;
+  spec.argv = {place.broker};
+  spec.env = mapper_env;
+  spec.env.insert(
+      {{"HOME", home},
+       {"RABBITMQ_NODENAME", "hopcheck@localhost"},
+       {"RABBITMQ_DIST_PORT", std::to_string(place.dist_port)},
+       {"RABBITMQ_BASE", home},
+       {"ERL_CRASH_DUMP", home + "/erl_crash.dump"},
+       {"RABBITMQ_MNESIA_BASE", home + "/mnesia"},
+       {"RABBITMQ_LOG_BASE", home},
+       {"RABBITMQ_LOGS", "-"},
+       {"RABBITMQ_PID_FILE", home + "/pid"},
+       {"RABBITMQ_CONFIG_FILE", home + "/rabbitmq"},
+       {"RABBITMQ_CONF_ENV_FILE", home + "/none"},
+       {"RABBITMQ_ENABLED_PLUGINS_FILE", home + "/enabled_plugins"},
+       {"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
+        fmt::format("-kernel inet_dist_use_interface {{{}}} +sbwt none", erlang_address(workload.app_ip))}});
+  RealApp out;
+  out.files[home + "/rabbitmq.conf"] = fmt::format("listeners.tcp.1 = {}:{}\ndisk_free_limit.absolute = 1MB\n",
+                                                   workload.app_ip, app_port(workload));
+  out.files[home + "/enabled_plugins"] = "[].\n";
+  out.children = {std::move(mapper), std::move(spec)};
+  return out;
 }
 
 }  // namespace
 
 LocalApp app_of(const LocalWorkload& workload) {
   if (workload.service.instrumentation == Instrumentation::kAuto) return LocalApp::kSdkApp;
+  if (workload.service.image_role == "amqp") return LocalApp::kBroker;
   return workload.service.image_role == "redis" ? LocalApp::kRedis : LocalApp::kDemo;
 }
 
-Result<ChildSpec> real_app(const LocalAppPlace& place, const LocalWorkload& workload) {
+Result<RealApp> real_app(const LocalAppPlace& place, const LocalWorkload& workload) {
+  Result<RealApp> out;
   switch (app_of(workload)) {
-    case LocalApp::kRedis: return redis(place, workload);
-    case LocalApp::kSdkApp: return sdk_app(place, workload);
-    case LocalApp::kDemo: break;
+    case LocalApp::kRedis: out = redis(place, workload); break;
+    case LocalApp::kBroker: out = broker(place, workload); break;
+    case LocalApp::kSdkApp: out = sdk_app(place, workload); break;
+    case LocalApp::kDemo: return fail(ErrorKind::kInternal, "the demo is no real app");
   }
-  return fail(ErrorKind::kInternal, "the demo is no real app");
+  if (out) out->children.back().name = workload.pod;
+  return out;
 }
 
 }  // namespace hopcheck::mesh

@@ -1,5 +1,7 @@
 #include "mesh/local_parts.h"
 
+#include <unistd.h>
+
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -99,6 +101,13 @@ Result<LocalParts> make_local_parts(ProcessRunner& runner, const LocalPartsSpec&
   process.log_path = spec.log_path;
   process.timeout_ms = kMakeTimeoutMs;
   return run_script(runner, process, stop);
+}
+
+std::string find_broker() {
+  const std::string command = find_tool("rabbitmq-server");
+  if (command.empty() || find_tool("epmd").empty()) return "";
+  const std::string behind = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+  return ::access(behind.c_str(), X_OK) == 0 ? behind : command;
 }
 
 }  // namespace hopcheck::mesh

@@ -37,4 +37,8 @@ Result<std::string> default_istio_of_parts(const std::string& share);
 // states them: what, why (with its log's path), what to do.
 Result<LocalParts> make_local_parts(ProcessRunner& runner, const LocalPartsSpec& spec, const std::atomic<bool>& stop);
 
+// The program that starts RabbitMQ, "" when it or Erlang's port mapper is not here. Debian's command on PATH is a
+// wrapper that changes the user and keeps everything in /var; what it calls does not.
+std::string find_broker();
+
 }  // namespace hopcheck::mesh

@@ -33,8 +33,9 @@ std::vector<std::string> local_capabilities(const std::string& share) {
   std::vector<std::string> out{"gateway",     "injection", "naming-restart", "grpc-export", "http-export",
                                "proxy-admin", "tcp",       "h2-app",         "upgrade"};
   if (!find_tool("redis-server").empty()) out.emplace_back("redis");
+  if (!find_broker().empty()) out.emplace_back("amqp");
   const std::atomic<bool> never{false};
-  const auto runner = make_process_runner([](pid_t, bool) {});
+  const auto runner = make_process_runner();
   if (find_sdk_app(*runner, share, never)) out.emplace_back("sdk-app");
   return out;
 }

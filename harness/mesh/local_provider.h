@@ -78,7 +78,8 @@ class LocalProvider final : public run::Provider {
   Result<void> start_proxies(Stop stop);
   Result<void> restart_proxies(const run::EnvironmentState& state, Stop stop);  // what only a start can change
   Result<void> change_listeners(const run::EnvironmentState& state, Stop stop);
-  Result<ChildSpec> app_spec(const LocalWorkload& workload) const;
+  Result<void> find_real_apps(Stop stop);
+  Result<std::vector<ChildSpec>> app_specs(const LocalWorkload& workload) const;
   ChildSpec demo_of(const LocalWorkload& workload) const;
   std::vector<const LocalWorkload*> proxied() const;  // the gateway first
   // What plays a sidecar: the mesh's own Envoy, or that of the version the instance names for the service.

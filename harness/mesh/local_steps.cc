@@ -10,6 +10,7 @@
 #include "mesh/local_leftovers.h"
 #include "mesh/local_ports.h"
 #include "mesh/local_provider.h"
+#include "mesh/preflight.h"
 #include "mesh/sdk_app.h"
 #include "mesh/template.h"
 
@@ -214,28 +215,53 @@ ChildSpec LocalProvider::demo_of(const LocalWorkload& workload) const {
   return spec;
 }
 
-Result<ChildSpec> LocalProvider::app_spec(const LocalWorkload& workload) const {
-  if (app_of(workload) == LocalApp::kDemo) return demo_of(workload);
-  Result<ChildSpec> spec = real_app({mesh_, dir_, options_.share, sdk_packages_}, workload);
-  if (!spec) return spec;
-  spec->name = workload.pod;
-  spec->log_path = fmt::format("{}/{}.{}.log", options_.log_dir, workload.pod, workload.service.ns);
-  return spec;
-}
-
-Result<void> LocalProvider::start_apps(Stop stop) {
+// What real apps need to know of this machine, looked up when the first of them needs it.
+Result<void> LocalProvider::find_real_apps(Stop stop) {
   for (const LocalWorkload& workload : mesh_.workloads) {
-    if (workload.load_client) continue;
-    if (stop.load()) return fail(ErrorKind::kInterrupted, "interrupted");
     if (app_of(workload) == LocalApp::kSdkApp && sdk_packages_.empty()) {
       Result<std::string> packages = find_sdk_app(*runner_, options_.share, stop);
       if (!packages) return tl::unexpected<Error>(packages.error());
       sdk_packages_ = std::move(*packages);
     }
-    const Result<ChildSpec> spec = app_spec(workload);
-    if (!spec) return tl::unexpected<Error>(spec.error());
-    const Result<pid_t> started = processes_->start(*spec);
-    if (!started) return tl::unexpected<Error>(started.error());
+  }
+  return {};
+}
+
+Result<std::vector<ChildSpec>> LocalProvider::app_specs(const LocalWorkload& workload) const {
+  if (app_of(workload) == LocalApp::kDemo) return std::vector<ChildSpec>{demo_of(workload)};
+  LocalAppPlace place{mesh_, dir_, options_.share, sdk_packages_, "", 0, 0};
+  if (app_of(workload) == LocalApp::kBroker) {
+    for (uint16_t* port : {&place.epmd_port, &place.dist_port}) {
+      const Result<uint16_t> free = pick_port(0);
+      if (!free) return tl::unexpected<Error>(free.error());
+      *port = *free;
+    }
+    place.broker = find_broker();
+  }
+  Result<RealApp> app = real_app(place, workload);
+  if (!app) return tl::unexpected<Error>(app.error());
+  for (const auto& [path, text] : app->files) {
+    Result<void> written = make_private_dir(std::filesystem::path(path).parent_path().string());
+    if (written) written = write_private(path, text);
+    if (!written) return tl::unexpected<Error>(written.error());
+  }
+  for (ChildSpec& spec : app->children)
+    spec.log_path = fmt::format("{}/{}.{}.log", options_.log_dir, workload.pod, workload.service.ns);
+  return std::move(app->children);
+}
+
+Result<void> LocalProvider::start_apps(Stop stop) {
+  const Result<void> found = find_real_apps(stop);
+  if (!found) return found;
+  for (const LocalWorkload& workload : mesh_.workloads) {
+    if (workload.load_client) continue;
+    if (stop.load()) return fail(ErrorKind::kInterrupted, "interrupted");
+    const Result<std::vector<ChildSpec>> specs = app_specs(workload);
+    if (!specs) return tl::unexpected<Error>(specs.error());
+    for (const ChildSpec& spec : *specs) {
+      const Result<pid_t> started = processes_->start(spec);
+      if (!started) return tl::unexpected<Error>(started.error());
+    }
   }
   return {};
 }

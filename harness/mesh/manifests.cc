@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "base/text.h"
+#include "mesh/sdk_app.h"
 
 namespace hopcheck::mesh {
 namespace {
@@ -88,6 +89,18 @@ std::map<std::string, std::string> pod_annotations(const run::TopologyInstance& 
   return out;
 }
 
+// What the image of role sdkApp is told; nothing for other images.
+std::string app_env(const Topology& topology, const Service& service) {
+  if (service.instrumentation != Instrumentation::kAuto) return "";
+  std::map<std::string, std::string> values =
+      sdk_app_env(topology, service, "http://opentelemetry-collector.observability.svc.cluster.local:4318");
+  values["APP_LISTEN"] = fmt::format("0.0.0.0:{}", first_target_port(service));
+  std::string out;
+  for (const auto& [name, value] : values)
+    out += fmt::format("{}{{name: {}, value: {}}}", out.empty() ? "" : ", ", name, yaml_quoted(value));
+  return "\n        env: [" + out + "]";
+}
+
 Part workload_part(const ManifestContext& context, const run::TopologyInstance& instance, const Service& service,
                    const Workload& workload) {
   const auto role = service.image_role.empty() ? context.roles.end() : context.roles.find(role_of(service, workload));
@@ -113,6 +126,7 @@ Part workload_part(const ManifestContext& context, const run::TopologyInstance& 
            {"account", yaml_quoted(service.service_account.empty() ? "default" : service.service_account)},
            {"harness_image", context.harness_image},
            {"role_image", stock ? role->second : ""},
+           {"app_env", stock ? app_env(instance.topology, service) : ""},
            {"port", std::to_string(first_target_port(service))},
            {"container_ports", container_ports(service)}}};
 }
@@ -282,6 +296,11 @@ Result<InstanceManifest> instance_manifest(const ManifestContext& context, const
   }
   for (const Service& service : topology.services) {
     for (const Workload& workload : service.workloads) {
+      if (service.instrumentation == Instrumentation::kAuto &&
+          context.roles.count(service.image_role.empty() ? "" : role_of(service, workload)) == 0) {
+        return fail(ErrorKind::kEnvironment, "no image plays service " + service.name,
+                    "hopcheck-demo cannot: its spans are made by an SDK", "make it: scripts/role-image sdkApp");
+      }
       if (done) done = append(out.workloads, context.share, workload_part(context, instance, service, workload));
     }
   }

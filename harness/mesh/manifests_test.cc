@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "config/load.h"
 #include "testing/source_tree.h"
 
 namespace hopcheck::mesh {
@@ -78,6 +79,25 @@ TEST(Manifests, VariantsShowInLabelsAndAnnotations) {
   const Result<InstanceManifest> manifest = instance_manifest(with_role, variant, "kind: Topology\n");
   ASSERT_TRUE(manifest.has_value()) << to_text(manifest.error());
   expect_golden("instance-variants.yaml", text_of(manifest->workloads));
+}
+
+TEST(Manifests, AnAppUnderAnSdkIsToldItsCallsAndIsNeverTheDemo) {
+  const auto topology = config::load_topology("sdk-app", "", {HOPCHECK_SOURCE_DIR});
+  ASSERT_TRUE(topology);
+  run::TopologyInstance sdk;
+  sdk.topology = *topology;
+  const Result<InstanceManifest> without = instance_manifest(context(), sdk, "kind: Topology\n");
+  ASSERT_FALSE(without.has_value());
+  EXPECT_EQ(without.error().what, "no image plays service checkout");
+  ManifestContext with_role = context();
+  with_role.roles = {{"sdkApp", "made/sdkapp:1"}};
+  const Result<InstanceManifest> manifest = instance_manifest(with_role, sdk, "kind: Topology\n");
+  ASSERT_TRUE(manifest.has_value()) << to_text(manifest.error());
+  const std::string all = text_of(manifest->workloads);
+  EXPECT_NE(all.find("made/sdkapp:1"), std::string::npos);
+  EXPECT_NE(all.find("{name: APP_ROUTE, value: \"/checkout/<int:order>\"}"), std::string::npos) << all;
+  EXPECT_NE(all.find("{name: APP_LISTEN, value: \"0.0.0.0:8080\"}"), std::string::npos) << all;
+  EXPECT_NE(all.find("http://payments.hop-sdk:8080/charge"), std::string::npos) << all;
 }
 
 TEST(Manifests, PodsNameTheControlPlaneOfTheirProxy) {

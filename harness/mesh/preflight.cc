@@ -200,4 +200,22 @@ Result<std::string> build_harness_image(ProcessRunner& runner, const Tools& tool
   return fail(ErrorKind::kInternal, "scripts/build-image printed no image name");
 }
 
+std::map<std::string, std::string> made_role_images(ProcessRunner& runner, const std::string& share,
+                                                    const std::atomic<bool>& stop) {
+  std::map<std::string, std::string> out;
+  const std::string docker = find_tool("docker");
+  if (docker.empty()) return out;
+  ProcessSpec spec;
+  spec.argv = {share + "/scripts/role-image", "--find", "redis", "amqp", "sdkApp"};
+  spec.env = {{"DOCKER", docker}};
+  spec.timeout_ms = kDockerAnswerMs;
+  const Result<ProcessResult> done = runner.run(spec, stop);
+  if (!done || !done->ok()) return out;
+  for (const std::string_view line : split(done->out, '\n')) {  // "ROLE IMAGE"
+    const size_t space = line.find(' ');
+    if (space != std::string_view::npos) out[std::string(line.substr(0, space))] = line.substr(space + 1);
+  }
+  return out;
+}
+
 }  // namespace hopcheck::mesh

@@ -47,4 +47,8 @@ struct HarnessBuild {
 Result<std::string> build_harness_image(ProcessRunner& runner, const Tools& tools, const HarnessBuild& build,
                                         const std::atomic<bool>& stop);
 
+// Role → image, of those that scripts/role-image has made on this machine; none where the script or Docker says no.
+std::map<std::string, std::string> made_role_images(ProcessRunner& runner, const std::string& share,
+                                                    const std::atomic<bool>& stop);
+
 }  // namespace hopcheck::mesh

@@ -18,7 +18,7 @@ struct Word {
 constexpr std::array<Word, 3> kKubernetes{{{"kubernetes.io/h2c", PortProtocol::kHttp2},
                                            {"kubernetes.io/ws", PortProtocol::kHttp},
                                            {"kubernetes.io/wss", PortProtocol::kTcp}}};
-constexpr std::array<Word, 11> kWords{{{"http", PortProtocol::kHttp},
+constexpr std::array<Word, 12> kWords{{{"http", PortProtocol::kHttp},
                                        {"http_proxy", PortProtocol::kHttp},
                                        {"http2", PortProtocol::kHttp2},
                                        {"grpc", PortProtocol::kGrpc},
@@ -28,6 +28,7 @@ constexpr std::array<Word, 11> kWords{{{"http", PortProtocol::kHttp},
                                        {"mongo", PortProtocol::kTcp},
                                        {"redis", PortProtocol::kRedis},
                                        {"mysql", PortProtocol::kTcp},
+                                       {"amqp", PortProtocol::kAmqp},
                                        {"udp", PortProtocol::kTcp}}};
 // Where sniffing would break what is usually there: servers that speak first.
 constexpr std::array<uint16_t, 4> kServerFirst{25, 53, 3306, 27017};
@@ -57,6 +58,7 @@ const char* to_string(PortProtocol protocol) {
     case PortProtocol::kGrpc: return "grpc";
     case PortProtocol::kTcp: return "tcp";
     case PortProtocol::kRedis: return "redis";
+    case PortProtocol::kAmqp: return "amqp";
     case PortProtocol::kSniffed: return "sniffed";
   }
   return "?";
@@ -72,7 +74,11 @@ PortProtocol port_protocol(const ServicePort& port) {
 }
 
 bool yields_spans(PortProtocol protocol) {
-  return protocol != PortProtocol::kTcp && protocol != PortProtocol::kRedis;
+  return protocol != PortProtocol::kTcp && protocol != PortProtocol::kRedis && protocol != PortProtocol::kAmqp;
+}
+
+bool is_sniffed(PortProtocol protocol) {
+  return protocol == PortProtocol::kSniffed || protocol == PortProtocol::kAmqp;
 }
 
 PortProtocol protocol_of(const Service& service, uint16_t port) {
@@ -84,6 +90,7 @@ PortProtocol protocol_of(const Service& service, uint16_t port) {
 
 std::string client_span_name(PortProtocol protocol, const RequestLine& line) {
   if (protocol == PortProtocol::kRedis) return "SET GET";
+  if (protocol == PortProtocol::kAmqp) return "publish get";
   return protocol == PortProtocol::kGrpc ? line.path.substr(1) : line.method;
 }
 

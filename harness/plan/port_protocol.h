@@ -19,6 +19,7 @@ enum class PortProtocol : uint8_t {
   kGrpc,     // grpc: HTTP/2 with gRPC in it, spans with grpc.* attributes
   kTcp,      // tcp, tls, https, mongo, mysql, udp, kubernetes.io/wss: no HTTP filter, no spans
   kRedis,    // redis: the same to a proxy; our callers speak Redis there
+  kAmqp,     // amqp: no word to Istio, so sniffed and not HTTP: no spans; our callers speak AMQP there
   kSniffed,  // all else: what is on the wire decides; our callers send HTTP/1.1, so spans
 };
 const char* to_string(PortProtocol protocol);  // "http" …
@@ -26,6 +27,8 @@ const char* to_string(PortProtocol protocol);  // "http" …
 PortProtocol port_protocol(const ServicePort& port);
 // Whether proxies emit spans for what our callers send to such a port.
 bool yields_spans(PortProtocol protocol);
+// Whether the proxies look at the first bytes to tell what is on the wire.
+bool is_sniffed(PortProtocol protocol);
 // Of the service's port with that number; a service without ports has the default one, http.
 PortProtocol protocol_of(const Service& service, uint16_t port);
 
@@ -36,7 +39,7 @@ struct RequestLine {
   std::string method, path;
 };
 // Name of an SDK's CLIENT span around the call: the method, package.Service/Method of a gRPC call, "SET GET" of a Redis
-// one.
+// one, "publish get" of an AMQP one.
 std::string client_span_name(PortProtocol protocol, const RequestLine& line);
 RequestLine request_line(PortProtocol protocol, const RequestLine& call, const RequestLine& incoming);
 

@@ -37,7 +37,7 @@ TEST(PortProtocol, AsIstioReadsIt) {
       {"", "", 8080, P::kSniffed},
       {"web", "", 8080, P::kSniffed},
       {"httpapi", "", 8080, P::kSniffed},
-      {"amqp", "", 5672, P::kSniffed},
+      {"amqp", "", 5672, P::kAmqp},
       {"postgres", "", 5432, P::kSniffed},
       {"web", "", 3306, P::kTcp},
       {"", "", 25, P::kTcp},
@@ -72,6 +72,9 @@ TEST(PortProtocol, OfAServicesPort) {
   EXPECT_FALSE(yields_spans(PortProtocol::kTcp));
   EXPECT_FALSE(yields_spans(PortProtocol::kRedis));
   EXPECT_TRUE(yields_spans(PortProtocol::kSniffed));
+  EXPECT_FALSE(yields_spans(PortProtocol::kAmqp));
+  EXPECT_TRUE(is_sniffed(PortProtocol::kAmqp));
+  EXPECT_FALSE(is_sniffed(PortProtocol::kRedis));
 }
 
 TEST(PortProtocol, RequestLines) {

@@ -75,6 +75,8 @@ const std::map<std::string, Names, std::less<>> kOwners = {
     {"httplib.h", {"demo"}},
     {"nghttp2/", {"h2"}},
     {"hiredis/", {"demo"}},
+    {"amqp.h", {"demo"}},
+    {"amqp_tcp_socket.h", {"demo"}},
     {"curl/", {"mesh", "app", "demo"}},
     {"boost/", {"load", "sink"}},
     {"yaml-cpp/", {"config", "mesh"}},
