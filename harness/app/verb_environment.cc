@@ -84,7 +84,9 @@ Result<void> bring_up(const UpFlags& flags, Context& context) {
   options.topology_to_yaml = [](const Topology& topology) { return config::to_yaml(topology); };
   const auto profiles = config::load_profiles({context.share});
   if (!profiles) return tl::unexpected<Error>(usage(profiles.error()));
-  const Result<std::string> istio = mesh::istio_version_of(options);
+  mesh::KindOptions without_id = options;  // which is that of an environment yet to come
+  without_id.id.clear();
+  const Result<std::string> istio = mesh::istio_version_of(without_id);
   if (!istio) return tl::unexpected<Error>(istio.error());
   if (auto settled = settle_spawn(*profiles, *istio, *scenarios); !settled) return settled;
   const Result<run::EnvironmentPlan> plan = run::plan_environment(*scenarios, flags.istio, flags.seed);
