@@ -46,6 +46,14 @@ TEST(Captures, EveryRecordedCaptureGetsItsAnswer) {
                 answer.at("requestsByClass").value(to_string(static_cast<RequestClass>(i)), uint64_t{0}))
           << to_string(static_cast<RequestClass>(i));
     }
+    const Json by_class = answer.value("spansByClass", Json::object());
+    for (const auto& [klass, count] : by_class.items()) {
+      uint64_t got = 0;
+      for (size_t i = 0; i < result->spans_by_class.size(); ++i) {
+        if (klass == to_string(static_cast<SpanClass>(i))) got = result->spans_by_class[i];
+      }
+      EXPECT_EQ(got, count.get<uint64_t>()) << klass;
+    }
     std::vector<std::string> found, wanted;
     for (const Finding& finding : scenario.findings) found.push_back(finding.code + " " + subject_key(finding.subject));
     for (const Finding& finding : result->findings) found.push_back(finding.code + " " + subject_key(finding.subject));

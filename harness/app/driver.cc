@@ -122,6 +122,9 @@ Result<void> Driver::warm_target(const run::DriveTarget& target, size_t scenario
   const int64_t deadline = system_clock().monotonic_nanos() + kWarmupDeadlineNanos;
   std::string last = "no answer";
   uint64_t in_a_row = 0;
+  // A mesh that is told to fail answers as it is told.
+  const run::PlannedScenario& item = context_.plan->scenarios[scenario];
+  const bool faulty = !context_.plan->groups[item.group].instances[item.instance].faults.empty();
   while (in_a_row < kWarmupRequests && !*context_.stop) {
     LoadPlan plan = plan_of(scenario);
     plan.warmup = true;
@@ -132,7 +135,7 @@ Result<void> Driver::warm_target(const run::DriveTarget& target, size_t scenario
     plan.host_header = target.host_header;
     plan.timeout_nanos = 5'000'000'000;
     const auto sent = send(target, plan, [&](const Outcome& outcome) {
-      if (outcome.kind == OutcomeKind::kOk) {
+      if (outcome.kind == OutcomeKind::kOk || (outcome.kind == OutcomeKind::kFailed && faulty)) {
         ++in_a_row;
       } else {
         in_a_row = 0;

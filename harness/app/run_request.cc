@@ -35,8 +35,13 @@ Result<void> load_paths(const RunOptions& options, const config::SearchPath& sea
 
 // Why this provider cannot run the scenario; "" = it can.
 std::string why_not(const Scenario& scenario, const ProviderFacts& provider) {
+  std::vector<std::string> all = scenario.requires_capabilities;
+  for (const auto* faults : {&scenario.faults, &scenario.inject}) {
+    const bool any = std::any_of(faults->begin(), faults->end(), [](const Fault& f) { return is_mesh_fault(f.kind); });
+    if (any) all.push_back("fault-injection");  // whether the scenario says so or not
+  }
   const auto& has = provider.capabilities;
-  for (const std::string& needed : scenario.requires_capabilities) {
+  for (const std::string& needed : all) {
     if (std::find(has.begin(), has.end(), needed) == has.end()) return "needs capability " + needed;
   }
   const std::string& istio = scenario.environment.istio;
@@ -108,6 +113,12 @@ Result<RunRequest> resolve_run(const RunOptions& options, const config::SearchPa
     Scenario& scenario = request.suite.entries[i].scenario;
     if (options.requests) scenario.load.requests = *options.requests;
     if (options.rate) scenario.load.rate = *options.rate;
+    for (const Journey& journey : scenario.load.journeys) {
+      if (!journey.outside) continue;
+      return fail(ErrorKind::kUsage, fmt::format("scenario {} cannot be driven", scenario.name),
+                  fmt::format("journey {} goes to a place outside the topology", journey.name),
+                  "judge a recorded capture by it: hopcheck check --capture");
+    }
     const std::string reason = why_not(scenario, provider);
     if (!reason.empty()) {
       request.skipped.emplace_back(scenario.name, reason);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -22,6 +23,33 @@ std::string control_body(const plan::TagCipher& cipher, uint64_t number) {
       R"("scopeSpans":[{{"scope":{{"name":"hopcheck"}},"spans":[{{"traceId":"{}","spanId":"{}","name":"positive control","kind":1,)"
       R"("startTimeUnixNano":"{}","endTimeUnixNano":"{}","status":{{}}}}]}}]}}]}})",
       to_hex(cipher.trace_id(kControlBase + number)), to_hex(cipher.span_id(kControlBase + number)), now, now);
+}
+
+// What the demo services are told to do wrong; everything else stands in the mesh.
+std::vector<Fault> switched_faults(const Scenario& scenario) {
+  std::vector<Fault> out;
+  for (const auto* faults : {&scenario.faults, &scenario.inject}) {
+    for (const Fault& fault : *faults) {
+      const bool flaky = fault.kind == Fault::Kind::kRetry && fault.times > 0;
+      if (!is_mesh_fault(fault.kind) || flaky) out.push_back(fault);
+    }
+  }
+  return out;
+}
+
+// A service has one set of switches, for all its requests.
+Result<void> can_switch(const Scenario& scenario, const std::vector<Fault>& faults) {
+  std::set<std::string> services;
+  for (const Fault& fault : faults) {
+    const bool of_some = !fault.journey.empty() && scenario.load.journeys.size() > 1;
+    if (!of_some && services.insert(fault.at).second) continue;
+    return fail(
+        ErrorKind::kUsage, fmt::format("scenario {} cannot be driven", scenario.name),
+        of_some ? fmt::format("{} cannot do {} for journey {} alone", fault.at, to_string(fault.kind), fault.journey)
+                : fmt::format("{} can do one thing wrong at a time", fault.at),
+        "split the scenario");
+  }
+  return {};
 }
 
 }  // namespace
@@ -148,28 +176,29 @@ double Session::rate_for(const std::vector<size_t>& scenarios) const {
 Result<void> Session::drive_group(size_t group) {
   std::vector<size_t> together, alone;
   for (size_t scenario : scenarios_of(group)) {
-    (input_.plan->scenarios[scenario].scenario.inject.empty() ? together : alone).push_back(scenario);
+    (switched_faults(input_.plan->scenarios[scenario].scenario).empty() ? together : alone).push_back(scenario);
   }
   if (!together.empty()) {
     if (auto driven = driver_->drive(together, rate_for(together)); !driven) return driven;
   }
   for (size_t scenario : alone) {
     if (stopped()) return {};
-    if (auto driven = drive_injected(scenario); !driven) return driven;
+    if (auto driven = drive_switched(scenario); !driven) return driven;
   }
   return {};
 }
 
 // A misbehaving service disturbs every scenario on its instance: these run by themselves, switch on, drive, switch off.
-Result<void> Session::drive_injected(size_t scenario) {
+Result<void> Session::drive_switched(size_t scenario) {
   const run::PlannedScenario& item = input_.plan->scenarios[scenario];
   const run::TopologyInstance& instance = input_.plan->groups[item.group].instances[item.instance];
-  Result<void> driven;
-  for (const Fault& fault : item.scenario.inject) {
+  const std::vector<Fault> faults = switched_faults(item.scenario);
+  Result<void> driven = can_switch(item.scenario, faults);
+  for (const Fault& fault : faults) {
     if (driven) driven = input_.provider->set_fault(instance, fault);
   }
   if (driven) driven = driver_->drive({scenario}, rate_for({scenario}));
-  for (const Fault& fault : item.scenario.inject) {
+  for (const Fault& fault : faults) {
     Fault clear;
     clear.at = fault.at;
     if (auto cleared = input_.provider->set_fault(instance, clear); !cleared && driven) driven = cleared;

@@ -41,7 +41,7 @@ class Session {
   Result<void> restart_proxies(size_t group);
   Result<void> probe(size_t group);
   Result<void> drive_group(size_t group);
-  Result<void> drive_injected(size_t scenario);
+  Result<void> drive_switched(size_t scenario);
   Result<void> drain();
   Result<void> post_control(uint64_t number);
   bool control_arrived(uint64_t number);

@@ -36,7 +36,9 @@ std::string hop_of(const Classifier& classifier, const ExpectedTree& tree, int e
   const ExpectedSpan& span = tree.spans[expected_index];
   if (span.role == ProxyRole::kNone) return "";
   if (span.role != ProxyRole::kInbound) {
-    return classifier.service_label(span.service) + "->" + classifier.service_label(span.peer);
+    // A request that no route took, or that went to a place outside, names no peer.
+    const std::string to = span.peer < 0 ? "outside" : classifier.service_label(span.peer);
+    return classifier.service_label(span.service) + "->" + to;
   }
   std::string from = "client";
   if (span.parent >= 0) from = classifier.service_label(tree.spans[span.parent].service);
@@ -69,6 +71,7 @@ std::vector<Hit> request_hits(const RequestView& view, PatternCache& patterns) {
   add_structure_hits(list);
   add_sampling_hits(list);
   add_error_hits(list);
+  add_flag_hits(list);
   add_header_hits(list);
   add_identity_hits(list, patterns);
   add_time_hits(list);

@@ -9,6 +9,7 @@
 
 #include "check/match.h"
 #include "check/rule_set.h"
+#include "check/skew.h"
 #include "model/finding.h"
 #include "model/scenario.h"
 
@@ -45,6 +46,7 @@ struct RequestView {
   bool mixed = false;                            // one of its traces names several requests
   std::string_view hop = {};                     // the request's own tag; "" none
   const std::vector<bool>* disputed = nullptr;   // by observed span: another one has its ids (HOP0802 says so)
+  const SkewBook* skew = nullptr;  // of all requests; null: every clock is taken to be right
 };
 
 std::vector<Hit> request_hits(const RequestView& view, PatternCache& patterns);

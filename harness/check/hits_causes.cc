@@ -72,6 +72,16 @@ class Linker {
       }
     }
     if (is_one_of(code, {"HOP0701", "HOP0702"})) same_clock(hit);
+    if (code == "HOP0509") follow(hit, list_.find("HOP0506"));
+    if (code == "HOP0402") faulty_route(hit);
+  }
+
+  // A VirtualService that faults one path names the span by it.
+  void faulty_route(Hit& hit) {
+    for (size_t i = 0; i < list_.hits.size(); ++i) {
+      const bool same = hit.expected_index >= 0 && list_.hits[i].expected_index == hit.expected_index;
+      if (same && std::string_view(list_.hits[i].code) == "HOP0509") follow(hit, static_cast<int>(i));
+    }
   }
 
   // A span under one that should not be there at all hangs wrong for that reason.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "check/hits_internal.h"
 #include "plan/app_spans.h"
 
@@ -127,8 +128,10 @@ void add_error_hits(HitList& list) {
     const ExpectedSpan& span = view.tree.spans[e];
     const SpanInfo* info = list.info_at(e);
     int found = error_below[e];
+    // A declared error is asked for as it is, success only as such.
     const bool wrong = info != nullptr && info->mesh && span.http_status != 0 &&
-                       (info->http_status >= 400 || info->http_status == 0);
+                       (span.http_status >= 400 ? info->http_status >= 0 && info->http_status != span.http_status
+                                                : info->http_status >= 400 || info->http_status == 0);
     if (wrong && found < 0) {
       Hit hit;
       hit.code = "HOP0506";
@@ -141,6 +144,38 @@ void add_error_hits(HitList& list) {
     }
     if (found >= 0 && span.parent >= 0 && error_below[span.parent] < 0) error_below[span.parent] = found;
   }
+}
+
+void add_flag_hits(HitList& list) {
+  const auto& view = list.view;
+  for (size_t i = 0; i < view.tree.spans.size(); ++i) {
+    const int e = static_cast<int>(i);
+    const std::string& want = view.tree.spans[e].response_flag;
+    const SpanInfo* info = list.info_at(e);
+    if (want.empty() || info == nullptr || info->response_flags.empty()) continue;
+    if (want == "-") {
+      // Flags of a failed request are the failure's (HOP0506); DC says that the caller left.
+      const bool fine = info->http_status > 0 && info->http_status < 400;
+      if (!fine || info->response_flags == "-" || has_flag(info->response_flags, "DC")) continue;
+    } else if (has_flag(info->response_flags, want)) {
+      continue;
+    }
+    Hit hit;
+    hit.code = "HOP0509";
+    hit.expected_index = e;
+    hit.span = view.match.span_of[e];
+    hit.subject.hop = list.hop_at(e);
+    hit.expected = want == "-" ? "no response flag" : "response_flags with " + want;
+    hit.actual = fmt::format("response_flags {}", info->response_flags);
+    list.add(std::move(hit));
+  }
+}
+
+bool has_flag(std::string_view flags, std::string_view flag) {
+  for (std::string_view item : split(flags, ',')) {
+    if (item == flag) return true;
+  }
+  return false;
 }
 
 void add_header_hits(HitList& list) {

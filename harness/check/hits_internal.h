@@ -7,6 +7,9 @@
 
 namespace hopcheck::check {
 
+// Whether "UF,URX" holds "URX".
+bool has_flag(std::string_view flags, std::string_view flag);
+
 class HitList {
  public:
   explicit HitList(const RequestView& request) : view(request) {}
@@ -43,6 +46,7 @@ void add_structure_hits(HitList& list);                             // 02, 03, 1
 void add_mixed_hits(HitList& list);                                 // 0206
 void add_sampling_hits(HitList& list);                              // 0111
 void add_error_hits(HitList& list);                                 // 0506
+void add_flag_hits(HitList& list);                                  // 0509
 void add_header_hits(HitList& list);                                // 0602, 0603
 void add_identity_hits(HitList& list, PatternCache& patterns);      // 04, 05
 void add_time_hits(HitList& list);                                  // 07

@@ -94,9 +94,13 @@ void add_unexpected(HitList& list) {
       hit.subject.hop = "gateway->" + view.classifier.service_label(info.peer);
     } else {
       hit.code = "HOP0302";
-      hit.subject.hop = info.role == ProxyRole::kInbound
-                            ? "->" + hit.subject.service
-                            : hit.subject.service + "->" + view.classifier.service_label(info.peer);
+      const bool inbound = info.role == ProxyRole::kInbound;
+      // Below another proxy's span it is a further attempt of that proxy's call.
+      const bool called = inbound && parent >= 0 && view.observed.infos[parent].mesh;
+      hit.subject.hop = (called     ? view.classifier.service_label(view.observed.infos[parent].service)
+                         : inbound  ? std::string()
+                                    : hit.subject.service) +
+                        "->" + (inbound ? hit.subject.service : view.classifier.service_label(info.peer));
     }
     const auto [place, fresh] = first.emplace(std::pair(std::string_view(hit.code), subject_key(hit.subject)), -1);
     if (fresh) {

@@ -10,13 +10,6 @@
 namespace hopcheck::check {
 namespace {
 
-bool has_flag(std::string_view flags, std::string_view flag) {
-  for (std::string_view item : split(flags, ',')) {
-    if (item == flag) return true;
-  }
-  return false;
-}
-
 int64_t difference(uint64_t later, uint64_t earlier) {
   return later >= earlier ? static_cast<int64_t>(std::min<uint64_t>(later - earlier, INT64_MAX))
                           : -static_cast<int64_t>(std::min<uint64_t>(earlier - later, INT64_MAX));
@@ -47,9 +40,18 @@ class PairJudge {
     const Span& child = *list_.span_at(child_);
     const Span& parent = *list_.span_at(parent_);
     const ExpectedSpan& node = list_.view.tree.spans[child_];
+    // Clocks that differ by a constant are reported as such, once (HOP0707).
+    const SkewBook* skew = list_.view.skew;
+    const SkewInterval* clocks =
+        skew != nullptr && node.role == ProxyRole::kInbound ? skew->find(parent, child) : nullptr;
+    if (clocks != nullptr && clocks->constant(rules_.nesting_tolerance_nanos)) return;
     const int64_t early = difference(parent.start_unix_nanos, child.start_unix_nanos);
     if (early > rules_.nesting_tolerance_nanos) add("HOP0701", "starts not before", early);
     const int64_t over = difference(child.end_unix_nanos, parent.end_unix_nanos);
+    // A proxy whose caller left ends its span at once; what it had begun goes on.
+    const SpanInfo& above = *list_.info_at(parent_);
+    const bool abandoned = has_flag(above.response_flags, "DC");
+    if (abandoned) return;
     if (node.role == ProxyRole::kNone) {
       // SDKs end the SERVER span after the response is written: an overhang, tolerated up to its own limit.
       const bool below_proxy = list_.view.tree.spans[parent_].role != ProxyRole::kNone &&
@@ -59,7 +61,6 @@ class PairJudge {
     }
     if (parent.end_unix_nanos < parent.start_unix_nanos) return;  // HOP0705: no end to compare with
     const SpanInfo& info = *list_.info_at(child_);
-    const SpanInfo& above = *list_.info_at(parent_);
     const bool excused = above.canceled || has_flag(above.response_flags, "UT") || has_flag(info.response_flags, "DC");
     if (excused || over <= rules_.nesting_tolerance_nanos) return;
     // A span's end is recorded after its last byte is written: one that lost its processor in between ends a little

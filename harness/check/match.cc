@@ -163,8 +163,10 @@ class Matcher {
 
   int rank(int e, int s) const {
     const ExpectedSpan& expected = tree_.spans[e];
-    const bool answered = !observed_.infos[s].mesh || expected.http_status == 0 ||
-                          (observed_.infos[s].http_status > 0 && observed_.infos[s].http_status < 400);
+    const int code = observed_.infos[s].http_status;
+    // Of a declared retry each attempt has its own status.
+    const bool as_expected = expected.http_status >= 400 ? code == expected.http_status : code > 0 && code < 400;
+    const bool answered = !observed_.infos[s].mesh || expected.http_status == 0 || as_expected;
     return call_rank(e, s) * 4 + (observed_.spans[s]->name == expected.name ? 2 : 0) + (answered ? 1 : 0);
   }
 

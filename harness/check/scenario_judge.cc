@@ -21,6 +21,18 @@ bool means_absence(std::string_view code) {
   return code == "HOP0301" || code == "HOP0303" || code == "HOP1101" || code == "HOP1103";
 }
 
+size_t unlikeness(const Observed& observed, const ExpectedTree& tree, const Match& match) {
+  size_t out = 0;
+  for (size_t e = 0; e < tree.spans.size(); ++e) {
+    const int s = match.span_of[e];
+    if (s < 0) continue;
+    const int status = tree.spans[e].http_status;
+    if (observed.spans[static_cast<size_t>(s)]->name != tree.spans[e].name) ++out;
+    if (status != 0 && observed.infos[static_cast<size_t>(s)].http_status != status) ++out;
+  }
+  return out;
+}
+
 }  // namespace
 
 ScenarioJudge::ScenarioJudge(const JudgeInput& input, const ScenarioInput& scenario, int index,
@@ -48,6 +60,7 @@ void ScenarioJudge::run(Attribution& attribution) {
     for (const auto& [first, second] : attribution.conflicts)
       disputed_.emplace((*input_.spans)[first].trace_id, (*input_.spans)[first].span_id);
   }
+  read_clocks();
   if (scenario_.has_ledger) {
     for (const LedgerEntry& entry : scenario_.ledger) judge_request(entry.intent.n, &entry, attribution);
   } else {
@@ -235,9 +248,10 @@ int ScenarioJudge::choose_tree(const Observed& observed, const LedgerEntry* entr
     for (size_t i = 0; i < expansion_.trees.size(); ++i) candidates.push_back(static_cast<int>(i));
   }
   int best = -1;
-  size_t best_cost = 0;
+  std::pair<size_t, size_t> best_cost;  // of the shape; then of names and statuses, which tell equal shapes apart
   for (int candidate : candidates) {
     const ExpectedTree& tree = expansion_.trees[candidate];
+    if (entry == nullptr && tree.spans.empty()) continue;  // of a request that leaves nothing to be seen
     // The version that answered is read from the trace: a span of that service with another revision rules the variant
     // out.
     size_t cost = 0;
@@ -257,10 +271,10 @@ int ScenarioJudge::choose_tree(const Observed& observed, const LedgerEntry* entr
       }
     }
     Match trial = match_tree(observed, tree);
-    cost += trial.cost();
-    if (best < 0 || cost < best_cost) {
+    const std::pair<size_t, size_t> whole{cost + trial.cost(), unlikeness(observed, tree, trial)};
+    if (best < 0 || whole < best_cost) {
       best = candidate;
-      best_cost = cost;
+      best_cost = whole;
       match = std::move(trial);
     }
   }
@@ -322,13 +336,14 @@ void ScenarioJudge::judge_request(uint64_t n, const LedgerEntry* entry, Attribut
                          std::any_of(traces_of_[n].begin(), traces_of_[n].end(),
                                      [](const TraceGroup* trace) { return trace->mixed; }),
                          entry != nullptr ? std::string_view(entry->intent.hop) : std::string_view{},
-                         &in_dispute};
+                         &in_dispute,
+                         rules_.on("HOP0707") ? &skew_ : nullptr};
   std::vector<Hit> hits;
   const bool excused = excused_by_change(observed, match, tree);
   if (!excused) hits = request_hits(view, patterns_);
   aggregates_.add(n, observed, hits);
   add_gaps(observed, tree, match);
-  classify_spans(observed, match, hits, excused, attribution);
+  classify_spans(observed, tree, match, hits, excused, attribution);
   const bool absent = std::any_of(hits.begin(), hits.end(), [](const Hit& hit) { return means_absence(hit.code); });
   const bool defective = std::any_of(hits.begin(), hits.end(), is_defect);
   const RequestClass klass = absent      ? RequestClass::kIncomplete
@@ -339,17 +354,19 @@ void ScenarioJudge::judge_request(uint64_t n, const LedgerEntry* entry, Attribut
 }
 
 // Final classes: what a hit points at is malformed, what no node of the tree explains is unexpected.
-void ScenarioJudge::classify_spans(const Observed& observed, const Match& match, const std::vector<Hit>& hits,
-                                   bool excused, Attribution& attribution) {
+// Spans of a request to a place outside the topology are foreign to it.
+void ScenarioJudge::classify_spans(const Observed& observed, const ExpectedTree& tree, const Match& match,
+                                   const std::vector<Hit>& hits, bool excused, Attribution& attribution) {
   const auto class_of = [&](size_t s) -> SpanClass& {
     return attribution.span_class[static_cast<size_t>(observed.spans[s] - input_.spans->data())];
   };
+  const SpanClass right = tree.outside ? SpanClass::kForeign : SpanClass::kMatched;
   for (size_t s = 0; s < observed.spans.size(); ++s)
-    class_of(s) = !excused && match.expected_of[s] < 0 ? SpanClass::kUnexpected : SpanClass::kMatched;
+    class_of(s) = !excused && match.expected_of[s] < 0 ? SpanClass::kUnexpected : right;
   for (const Hit& hit : hits) {
     if (hit.span < 0 || is_late_end(hit)) continue;
     SpanClass& klass = class_of(static_cast<size_t>(hit.span));
-    if (klass == SpanClass::kMatched) klass = SpanClass::kMalformed;
+    if (klass == right) klass = SpanClass::kMalformed;
   }
 }
 

@@ -9,6 +9,7 @@
 #include "check/aggregate.h"
 #include "check/attribution.h"
 #include "check/judge.h"
+#include "check/skew.h"
 #include "plan/expand.h"
 #include "stats/histogram.h"
 
@@ -65,15 +66,19 @@ class ScenarioJudge {
   void judge_request(uint64_t n, const LedgerEntry* entry, Attribution& attribution);
   RequestClass judge_absence(uint64_t n, const LedgerEntry* entry, const Observed& observed);
   void count_rate(const LedgerEntry* entry, const Observed& observed);
-  void classify_spans(const Observed& observed, const Match& match, const std::vector<Hit>& hits, bool excused,
-                      Attribution& attribution);
+  void classify_spans(const Observed& observed, const ExpectedTree& tree, const Match& match,
+                      const std::vector<Hit>& hits, bool excused, Attribution& attribution);
   bool excused_by_change(const Observed& observed, const Match& match, const ExpectedTree& tree);
   int choose_tree(const Observed& observed, const LedgerEntry* entry, Match& match) const;
   void add_gaps(const Observed& observed, const ExpectedTree& tree, const Match& match);
+  void read_clocks();
+  void report_skew();
+  void compare_gaps();
   void add_latency(const Outcome& outcome);
   void finish();
   void note_collisions();
   void judge_count();
+  uint64_t silent_requests() const;
   void judge_rate();
   void add_signature();
   void collect_detached(const Attribution& attribution);
@@ -99,6 +104,8 @@ class ScenarioJudge {
   std::vector<DetachedTop> detached_;
   std::vector<uint64_t> completes_by_tree_;
   std::map<std::pair<std::string, std::string>, HopGaps> gaps_;
+  std::map<std::string, std::map<std::pair<std::string, std::string>, HopGaps>> gaps_by_journey_;
+  SkewBook skew_;
   std::map<int, int> change_budget_;  // service → missing inbound spans already excused
   uint64_t excused_spans_ = 0, judged_ = 0, rate_sent_ = 0, rate_seen_ = 0, drawn_ = 0;
   uint64_t failures_unseen_ = 0;  // answered with a server error, and not sampled

@@ -1,9 +1,9 @@
 // What a scenario's judgement adds up to: gaps per hop, latency, rates, counts, signature.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
-#include "check/hop_time.h"
 #include "check/scenario_judge.h"
 #include "stats/binomial.h"
 
@@ -12,49 +12,7 @@ namespace {
 
 constexpr double kRateAlpha = 1e-6;  // verdict.md section 6
 
-int64_t duration_of(const Span& span) {
-  return static_cast<int64_t>(span.end_unix_nanos) - static_cast<int64_t>(span.start_unix_nanos);
-}
-
 }  // namespace
-
-void ScenarioJudge::add_gaps(const Observed& observed, const ExpectedTree& tree, const Match& match) {
-  for (size_t i = 0; i < tree.spans.size(); ++i) {
-    const ExpectedSpan& node = tree.spans[i];
-    if (node.role == ProxyRole::kNone) continue;
-    const int e = static_cast<int>(i);
-    const bool caller = node.role != ProxyRole::kInbound;
-    // The gateway's downstream span is no end of a hop where a spawned upstream span exists.
-    const bool has_spawned = node.role == ProxyRole::kGatewayServer && i + 1 < tree.spans.size() &&
-                             tree.spans[i + 1].role == ProxyRole::kGatewayClient;
-    if (has_spawned) continue;
-    std::string from = "client", to;
-    if (caller) {
-      from = classifier_.service_label(node.service);
-      to = classifier_.service_label(node.peer);
-    } else {
-      to = classifier_.service_label(node.service);
-      if (node.parent >= 0) from = classifier_.service_label(tree.spans[node.parent].service);
-    }
-    HopGaps& hop = gaps_[{from, to}];
-    const Span* own = match.span_of[e] < 0 ? nullptr : observed.spans[match.span_of[e]];
-    if (own != nullptr) ++(caller ? hop.client : hop.server);
-    if (caller || node.parent < 0) {
-      if (const auto nanos = own_nanos(observed, tree, match, i)) hop.own.add(*nanos);
-    }
-    for (size_t c = i + 1; c < tree.spans.size(); ++c) {
-      if (tree.spans[c].parent != e) continue;
-      if (!caller && tree.spans[c].role == ProxyRole::kNone) hop.app_expected = true;
-      if (match.span_of[c] < 0) continue;
-      const Span& child = *observed.spans[match.span_of[c]];
-      if (!caller && tree.spans[c].role == ProxyRole::kNone) ++hop.app;
-      if (own == nullptr || match.link[c] != Link::kExact) continue;
-      const int64_t gap = duration_of(*own) - duration_of(child);
-      if (caller && tree.spans[c].role == ProxyRole::kInbound) hop.wire.add(gap);
-      if (!caller && tree.spans[c].role == ProxyRole::kNone) hop.proxy.add(gap);
-    }
-  }
-}
 
 void ScenarioJudge::add_latency(const Outcome& outcome) {
   if (outcome.kind == OutcomeKind::kUnsent || outcome.sent_unix_nanos == 0) return;
@@ -66,12 +24,30 @@ void ScenarioJudge::add_latency(const Outcome& outcome) {
   uncorrected_.add(outcome.done_unix_nanos - outcome.sent_unix_nanos);
 }
 
+// Journeys to places outside the topology whose requests no proxy makes a span of; the weights give their number.
+uint64_t ScenarioJudge::silent_requests() const {
+  const LoadSpec& load = scenario_.scenario.load;
+  uint64_t total = 0, silent = 0;
+  for (size_t j = 0; j < load.journeys.size(); ++j) {
+    const auto weight = static_cast<uint64_t>(std::max(load.journeys[j].weight, 0));
+    total += weight;
+    const auto& trees = expansion_.by_journey[j];
+    if (load.journeys[j].outside && !trees.empty() && expansion_.trees[trees.front()].spans.empty()) silent += weight;
+  }
+  return total == 0 ? 0 : load.requests * silent / total;
+}
+
 // A bare capture: what was planned can only be counted.
 void ScenarioJudge::judge_count() {
   const Scenario& scenario = scenario_.scenario;
 
   result_.notes.push_back("arrival per request is not judged: no ledger");
-  const uint64_t seen = traces_of_.size();
+  uint64_t seen = traces_of_.size();
+  // Requests that leave nothing to be seen are taken as the scenario counts them.
+  const uint64_t silent = silent_requests();
+  result_.requests_by_class[static_cast<size_t>(RequestClass::kComplete)] += silent;
+  result_.outcomes[static_cast<size_t>(OutcomeKind::kOk)] += silent;
+  seen += silent;
   const double sampling = claimed_sampling(nullptr);
   if (sampling > 0 && sampling < 100) {
     rate_sent_ = scenario.load.requests;
@@ -160,6 +136,8 @@ void ScenarioJudge::finish() {
     result_.notes.push_back(fmt::format(
         "{} of {} requests went out more than 10 ms late: latency and gaps are not judged", late_, lateness_.count()));
   }
+  report_skew();
+  compare_gaps();
   for (const auto& [key, hop] : gaps_) {
     HopResult out;
     out.from = key.first;

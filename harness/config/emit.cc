@@ -122,7 +122,15 @@ std::string fault_text(const Fault& fault) {
       out += fmt::format(", abort: {}", fault.status);
       break;
     case Fault::Kind::kRetry:
-      out += fmt::format(", retry: {}, status: {}", fault.times, fault.status);
+      out += fmt::format(", retry: {}, status: {}, attempts: {}", fault.times, fault.status, fault.attempts);
+      break;
+    case Fault::Kind::kWireDelay:
+    case Fault::Kind::kTimeout:
+      out += fmt::format(", {}: {}ns", to_string(fault.kind), fault.delay_nanos);
+      break;
+    case Fault::Kind::kAppDown:
+    case Fault::Kind::kNoEndpoint:
+      out += fmt::format(", {}: true", to_string(fault.kind));
       break;
   }
   if (!fault.journey.empty()) out += ", journey: " + quoted(fault.journey);
@@ -166,8 +174,11 @@ std::string load_text(const LoadSpec& load) {
   if (!load.trace_state.empty()) out += "    traceState: " + quoted(load.trace_state) + "\n";
   out += "    journeys:\n";
   for (const Journey& journey : load.journeys) {
-    out += fmt::format("      - {{name: {}, weight: {}, method: {}, path: {}}}\n", quoted(journey.name), journey.weight,
+    out += fmt::format("      - {{name: {}, weight: {}, method: {}, path: {}", quoted(journey.name), journey.weight,
                        quoted(journey.method), quoted(journey.path));
+    if (!journey.host.empty()) out += ", host: " + quoted(journey.host);
+    if (journey.outside) out += ", outside: true";
+    out += "}\n";
   }
   return out;
 }

@@ -94,7 +94,7 @@ TEST(ConfigFixtures, AnExtendingProfileHasItsOwnAndItsBasesFacts) {
   ASSERT_TRUE(outbound != nullptr && inbound != nullptr);
   EXPECT_EQ(outbound->name, "to {host}");
   EXPECT_EQ(outbound->kind, SpanKind::kClient);
-  EXPECT_EQ(inbound->name, "{host}:{port}/*");
+  EXPECT_EQ(inbound->name, "{host}:{port}{route}");
   const auto peer = std::find_if(inbound->attributes.begin(), inbound->attributes.end(),
                                  [](const AttributeRule& rule) { return rule.key == "peer.address"; });
   ASSERT_NE(peer, inbound->attributes.end());
@@ -157,7 +157,7 @@ TEST(ConfigFixtures, FullScenarioHasEveryValue) {
   EXPECT_EQ(s.load.traceparent, TraceparentMode::kUnsampled);
   EXPECT_EQ(s.load.tag, TagMode::kUserAgent);
   EXPECT_EQ(s.load.journeys[1].name, "GET /other");
-  ASSERT_EQ(s.faults.size(), 6u);
+  ASSERT_EQ(s.faults.size(), 10u);
   EXPECT_EQ(s.faults[1].delay_nanos, 1'500'000'000);
   EXPECT_EQ(s.faults[1].journey, "buy");
   EXPECT_EQ(s.faults[2].percent, 30);
@@ -166,6 +166,12 @@ TEST(ConfigFixtures, FullScenarioHasEveryValue) {
   EXPECT_EQ(s.faults[4].status, 418);
   EXPECT_EQ(s.faults[5].times, 2);
   EXPECT_EQ(s.faults[5].status, 502);
+  EXPECT_EQ(s.faults[5].attempts, 4);
+  EXPECT_EQ(s.faults[6].kind, Fault::Kind::kWireDelay);
+  EXPECT_EQ(s.faults[6].delay_nanos, 250'000'000);
+  EXPECT_EQ(s.faults[7].kind, Fault::Kind::kTimeout);
+  EXPECT_EQ(s.faults[8].kind, Fault::Kind::kAppDown);
+  EXPECT_EQ(s.faults[9].kind, Fault::Kind::kNoEndpoint);
   EXPECT_EQ(s.inject[0].header, "tracestate");
   EXPECT_EQ(s.inject[1].header, "all");
   EXPECT_EQ(s.environment.telemetry_scope, "workload/checkout");

@@ -46,6 +46,12 @@ ScenarioDraft read_scenario(const std::string& name, const Node* spec, Problems&
 // The checks that need the topology: every use names one of its services; the draft's journeys default to it.
 void check_uses(const ScenarioDraft& draft, Problems& problems);
 
+// One entry of spec.faults or spec.inject.
+Fault read_fault(const Node* item, const std::string& where, ScenarioDraft& draft, Problems& problems);
+// A fault that changes nothing would make a canary that can never be caught. `use` is the place of its `at`, which
+// names a service of the topology.
+void check_fault_effect(const Scenario& scenario, const Fault& fault, const ServiceUse& use, Problems& problems);
+
 struct SuiteDraft {
   Suite suite;
   struct Place {

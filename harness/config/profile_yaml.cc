@@ -13,7 +13,7 @@ const std::vector<std::pair<std::string, ProxyRole>> kRoles{{"gatewayServer", Pr
                                                             {"inbound", ProxyRole::kInbound}};
 // What templates may hold; everything else in braces is a mistake.
 const std::vector<std::string> kPlaceholders{
-    "host",      "port",             "path",              "cluster",   "service", "namespace",
+    "host",      "port",             "route",             "path",      "cluster", "service", "namespace",
     "authority", "canonicalService", "canonicalRevision", "podPrefix", "version"};
 
 constexpr size_t kMostAttributes = 200;  // of one span
@@ -113,6 +113,8 @@ std::vector<SpanRule> read_spans(Reader& spec, const std::string& key, const Att
     if (rule.kind == SpanKind::kUnspecified) reader.problem("kind", "missing");
     rule.name = reader.text("name", "", Need::kRequired);
     check_template(reader, "name", rule.name, kPlaceholders);
+    rule.unrouted = reader.text("unrouted", "");
+    check_template(reader, "unrouted", rule.unrouted, kPlaceholders);
     rule.parent = reader.choice<std::string>("parent", "incoming",
                                              {{"incoming", "incoming"}, {"gatewayServer", "gatewayServer"}});
     for (const std::string& set : reader.texts("sets")) {

@@ -30,6 +30,15 @@ bool all_digits(const std::string& text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
+
+// What a gateway may be asked for: a name, perhaps with a port.
+void check_host(Reader& reader, const std::string& host) {
+  const bool plain = host.size() <= 253 && std::all_of(host.begin(), host.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == ':';
+  });
+  if (!plain) reader.problem("host", fmt::format("\"{}\" is no host name", printable(host)));
+}
+
 std::vector<Journey> read_journeys(Reader& load, TagMode tag) {
   std::vector<Journey> journeys;
   for (const Node* item : load.items("journeys")) {
@@ -39,6 +48,9 @@ std::vector<Journey> read_journeys(Reader& load, TagMode tag) {
     journey.path = reader.text("path", journey.path);
     journey.name = reader.text("name", journey.method + " " + journey.path);
     journey.weight = static_cast<int>(reader.integer("weight", 1, {1, 1'000'000}));
+    journey.host = reader.text("host", "");
+    check_host(reader, journey.host);
+    journey.outside = reader.boolean("outside", false);
     check_method(reader, journey.method);
     check_path(reader, "path", journey.path, Query::kAllowed);
     const size_t query = journey.path.find('?');
@@ -97,49 +109,6 @@ void read_load(Reader& spec, LoadSpec& load) {
   }
   load.journeys = read_journeys(reader, load.tag);
   reader.finish();
-}
-
-// Exactly one of the fields names what goes wrong.
-Fault read_fault(const Node* item, const std::string& where, ScenarioDraft& draft, Problems& problems) {
-  Reader reader(item, where, problems);
-  Fault fault;
-  fault.at = reader.text("at", "", Need::kRequired);
-  use_service(draft, *item, where + ".at", fault.at);
-  fault.journey = reader.text("journey", "");
-  const auto& journeys = draft.scenario.load.journeys;
-  const bool known =
-      std::any_of(journeys.begin(), journeys.end(), [&](const Journey& j) { return j.name == fault.journey; });
-  if (!fault.journey.empty() && !known)
-    reader.problem("journey", fmt::format("no journey \"{}\"", printable(fault.journey)));
-  int kinds = 0;
-  const auto is = [&](const char* key, Fault::Kind kind) {
-    if (!reader.has(key)) return;
-    ++kinds;
-    fault.kind = kind;
-  };
-  is("drop", Fault::Kind::kDrop);
-  is("delay", Fault::Kind::kDelay);
-  is("fail", Fault::Kind::kFail);
-  is("callTwice", Fault::Kind::kCallTwice);
-  is("abort", Fault::Kind::kAbort);
-  is("retry", Fault::Kind::kRetry);
-  fault.header = reader.choice<std::string>(
-      "drop", "", {{"traceparent", "traceparent"}, {"tracestate", "tracestate"}, {"x-request-id", "x-request-id"},
-                     {"all", "all"}});
-  fault.delay_nanos = reader.duration_nanos("delay", 0);
-  fault.percent = reader.number("fail", 100, {0.01, 100});
-  if (!reader.boolean("callTwice", true)) reader.problem("callTwice", "leave it out instead of false");
-  if (reader.has("abort")) fault.status = static_cast<int>(reader.integer("abort", 503, {200, 599}));
-  else reader.take("abort");
-  fault.times = static_cast<int>(reader.integer("retry", 1, {1, 10}));
-  if (reader.has("status") && fault.kind != Fault::Kind::kFail && fault.kind != Fault::Kind::kRetry) {
-    reader.problem("status", "belongs to fail and retry");
-  }
-  const int64_t status = reader.integer("status", fault.status, {400, 599});
-  if (fault.kind == Fault::Kind::kFail || fault.kind == Fault::Kind::kRetry) fault.status = static_cast<int>(status);
-  reader.finish();
-  if (kinds != 1) problems.add(*item, where + ": needs exactly one of drop, delay, fail, callTwice, abort, retry");
-  return fault;
 }
 
 std::vector<Fault> read_faults(Reader& spec, const std::string& key, ScenarioDraft& draft) {
@@ -228,18 +197,21 @@ void read_topology_ref(Reader& spec, ScenarioDraft& draft) {
   inlined.finish();
 }
 
-// A fault that changes nothing would make a canary that can never be caught.
-void check_fault_effect(const Fault& fault, const Service& service, const ServiceUse& use, Problems& problems) {
-  const bool needs_calls = fault.kind == Fault::Kind::kDrop || fault.kind == Fault::Kind::kCallTwice;
-  if (needs_calls && service.calls.empty()) {
-    problems.add(
-        use.line, use.column,
-        fmt::format("{}: {} makes no calls, so {} changes nothing", use.where, service.name, to_string(fault.kind)));
-  }
-  const bool in_the_app = needs_calls || fault.kind == Fault::Kind::kDelay || fault.kind == Fault::Kind::kFail;
-  if (in_the_app && service.instrumentation == Instrumentation::kAuto) {
-    problems.add(use.line, use.column,
-                 fmt::format("{}: the app of {} has no switch for {}", use.where, service.name, to_string(fault.kind)));
+void check_journeys(const ScenarioDraft& draft, Problems& problems) {
+  const Scenario& scenario = draft.scenario;
+  for (size_t i = 0; i < scenario.load.journeys.size(); ++i) {
+    const Journey& journey = scenario.load.journeys[i];
+    const auto problem = [&](const char* key, const std::string& why) {
+      problems.add(draft.ref_line, draft.ref_column, fmt::format("spec.load.journeys[{}].{}: {}", i, key, why));
+    };
+    const bool asked = scenario.entry == Entry::kGateway || (scenario.entry == Entry::kMesh && journey.outside);
+    if (!journey.host.empty() && !asked)
+      problem("host", "only a gateway is asked for one, or a place outside by entry mesh");
+    if (!journey.host.empty() && journey.host == scenario.topology.host)
+      problem("host", "is the topology's own, which needs no word");
+    const bool tagged = scenario.load.traceparent != TraceparentMode::kNone || scenario.load.tag != TagMode::kNone;
+    if (journey.outside && tagged)
+      problem("outside", "needs traceparent none and tag none: nothing of ours may be seen");
   }
 }
 
@@ -298,10 +270,11 @@ void check_uses(const ScenarioDraft& draft, Problems& problems) {
     for (const auto* faults : {&scenario.faults, &scenario.inject}) {
       for (size_t i = 0; i < faults->size(); ++i) {
         const std::string where = fmt::format("spec.{}[{}].at", faults == &scenario.faults ? "faults" : "inject", i);
-        if (use.where == where) check_fault_effect((*faults)[i], service, use, problems);
+        if (use.where == where) check_fault_effect(scenario, (*faults)[i], use, problems);
       }
     }
   }
+  check_journeys(draft, problems);
   if (scenario.entry == Entry::kGateway && topology.host.empty()) {
     problems.add(draft.ref_line, draft.ref_column,
                  fmt::format("spec.topology: {} has no host, which entry gateway needs", topology.name));

@@ -202,8 +202,9 @@ TEST(Shipped, ProfilesDifferWhereTheVersionsDo) {
     EXPECT_EQ(profile.rule(ProxyRole::kGatewayClient, std::nullopt) != nullptr, minor >= 28);
     EXPECT_EQ(profile.rule(ProxyRole::kGatewayServer, std::nullopt)->kind,
               minor >= 28 ? SpanKind::kServer : SpanKind::kClient);
-    EXPECT_EQ(profile.rule(ProxyRole::kInbound, true)->name, minor >= 23 ? "{host}:{port}/*" : "ingress");
-    EXPECT_EQ(profile.rule(ProxyRole::kOutbound, true)->name, minor >= 23 ? "{host}:{port}/*" : "egress {authority}");
+    const bool routed = minor >= 23;
+    EXPECT_EQ(profile.rule(ProxyRole::kInbound, true)->name, routed ? "{host}:{port}{route}" : "ingress");
+    EXPECT_EQ(profile.rule(ProxyRole::kOutbound, true)->name, routed ? "{host}:{port}{route}" : "egress {authority}");
     const SpanRule* inbound = profile.rule(ProxyRole::kInbound, true);
     EXPECT_EQ(value_of(inbound->attributes, "upstream_cluster.name"), minor >= 24 ? "{cluster};" : "{cluster}");
     EXPECT_EQ(value_of(inbound->attributes, "component"), "proxy");

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <condition_variable>
 #include <cstdlib>
 #include <mutex>
@@ -52,6 +53,16 @@ CallProtocol protocol_of(plan::PortProtocol port) {
   return CallProtocol::kHttp1;
 }
 
+// An attempt without a number (nobody retries) is the first. Envoy's proxies count them in a header.
+Switchboard::Decision decide(Switchboard& switches, const HttpRequest& request) {
+  Switchboard::Decision out = switches.decide();
+  if (out.switches.fail_attempts == 0) return out;
+  const std::vector<std::string> counts = values_of(request.headers, "x-envoy-attempt-count");
+  const int attempt = counts.empty() ? 1 : std::atoi(counts.back().c_str());
+  out.fail = out.fail || attempt <= out.switches.fail_attempts;
+  return out;
+}
+
 struct ServerAddress {
   std::string host;
   uint16_t port = 0;
@@ -84,7 +95,7 @@ class Run {
   Run(const EndpointOptions& options, const EndpointParts& parts, const HttpRequest& request,
       const std::stop_token& stop)
       : options_(options), parts_(parts), script_(options.script), request_(request), stop_(stop),
-        decision_(parts.switches.decide()), wall_start_(system_clock().wall_unix_nanos()),
+        decision_(decide(parts.switches, request)), wall_start_(system_clock().wall_unix_nanos()),
         monotonic_start_(system_clock().monotonic_nanos()), spans_(options.script.spans.size()) {}
 
   HttpResponse answer() {

@@ -11,7 +11,7 @@ constexpr int kMaxDelayMs = 30'000;
 
 tl::unexpected<Error> bad(const std::string& why) {
   return fail(ErrorKind::kUsage, "bad switches", why,
-              R"(send {"drop":[],"delayMs":0,"failPercent":0,"failStatus":503,"callTwice":false})");
+              R"(send {"drop":[],"delayMs":0,"failPercent":0,"failStatus":503,"failAttempts":0,"callTwice":false})");
 }
 
 struct Range {
@@ -53,6 +53,7 @@ std::string read_field(const std::string& key, const Json& value, Switches& out)
   if (key == "delayMs") return read_int(key, value, {0, kMaxDelayMs}, out.delay_ms);
   if (key == "failPercent") return read_int(key, value, {0, 100}, out.fail_percent);
   if (key == "failStatus") return read_int(key, value, {400, 599}, out.fail_status);
+  if (key == "failAttempts") return read_int(key, value, {0, 10}, out.fail_attempts);
   if (key == "callTwice") {
     if (!value.is_boolean()) return "callTwice must be true or false";
     out.call_twice = value.get<bool>();
@@ -83,6 +84,7 @@ std::string to_json(const Switches& switches) {
                    {"delayMs", switches.delay_ms},
                    {"failPercent", switches.fail_percent},
                    {"failStatus", switches.fail_status},
+                   {"failAttempts", switches.fail_attempts},
                    {"callTwice", switches.call_twice}};
   return value.dump();
 }

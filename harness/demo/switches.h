@@ -1,5 +1,5 @@
 // Switches to misbehave, settable while the service runs. The JSON form is that of the control port:
-//   {"drop":["traceparent"],"delayMs":0,"failPercent":0,"failStatus":503,"callTwice":false}
+//   {"drop":["traceparent"],"delayMs":0,"failPercent":0,"failStatus":503,"failAttempts":0,"callTwice":false}
 #pragma once
 
 #include <cstdint>
@@ -18,6 +18,7 @@ struct Switches {
   int delay_ms = 0;       // inside the SERVER span, before the calls; at most 30 000
   int fail_percent = 0;   // of the requests answered with fail_status at once: SERVER span, no other span, no call
   int fail_status = 503;  // 400 to 599
+  int fail_attempts = 0;  // the first so many attempts of a call (x-envoy-attempt-count) fail; at most 10
   bool call_twice = false;  // each call is made twice in sequence
 };
 

@@ -8,7 +8,7 @@ namespace {
 TEST(Switches, JsonReadsBackWhatItWrote) {
   const std::string all =
       R"({"drop":["traceparent","tracestate","x-request-id"],"delayMs":7,)"
-      R"("failPercent":20,"failStatus":500,"callTwice":true})";
+      R"("failPercent":20,"failStatus":500,"failAttempts":2,"callTwice":true})";
   const Result<Switches> switches = parse_switches(all);
   ASSERT_TRUE(switches);
   EXPECT_TRUE(switches->drop_traceparent && switches->drop_tracestate && switches->drop_request_id);
@@ -19,14 +19,15 @@ TEST(Switches, JsonReadsBackWhatItWrote) {
 TEST(Switches, AbsentFieldsHaveTheirDefaults) {
   const Result<Switches> switches = parse_switches("{}");
   ASSERT_TRUE(switches);
-  EXPECT_EQ(to_json(*switches), R"({"drop":[],"delayMs":0,"failPercent":0,"failStatus":503,"callTwice":false})");
+  EXPECT_EQ(to_json(*switches),
+            R"({"drop":[],"delayMs":0,"failPercent":0,"failStatus":503,"failAttempts":0,"callTwice":false})");
 }
 
 TEST(Switches, RefusesWhatItDoesNotUnderstand) {
-  for (const char* bad :
-       {"", "[]", "{", R"({"dorp":[]})", R"({"drop":"traceparent"})", R"({"drop":["cookie"]})", R"({"drop":[1]})",
-        R"({"delayMs":-1})", R"({"delayMs":30001})", R"({"delayMs":1.5})", R"({"delayMs":18446744073709551615})",
-        R"({"failPercent":101})", R"({"failPercent":"5"})", R"({"failStatus":200})", R"({"callTwice":1})"}) {
+  for (const char* bad : {"", "[]", "{", R"({"dorp":[]})", R"({"drop":"traceparent"})", R"({"drop":["cookie"]})",
+                          R"({"drop":[1]})", R"({"delayMs":-1})", R"({"delayMs":30001})", R"({"delayMs":1.5})",
+                          R"({"delayMs":18446744073709551615})", R"({"failPercent":101})", R"({"failPercent":"5"})",
+                          R"({"failStatus":200})", R"({"failAttempts":11})", R"({"callTwice":1})"}) {
     EXPECT_FALSE(parse_switches(bad)) << bad;
   }
 }

@@ -94,6 +94,7 @@ Result<Target> check_plan(const LoadPlan& plan) {
     if (std::find(kMethods.begin(), kMethods.end(), journey.method) == kMethods.end()) {
       return bad_plan("method \"" + journey.method.substr(0, 20) + "\" of journey " + journey.name + " is not known");
     }
+    if (!printable(journey.host, '!')) return bad_plan("host of journey " + journey.name + " is malformed");
     if (!is_path(journey.path)) return bad_plan("path of journey " + journey.name + " is malformed");
   }
   if (!printable(plan.trace_state, ' ')) return bad_plan("tracestate is malformed");
@@ -102,7 +103,8 @@ Result<Target> check_plan(const LoadPlan& plan) {
 
 std::string request_text(const LoadPlan& plan, const Target& target, const plan::TagCipher& cipher,
                          const Intent& intent) {
-  const std::string& method = plan.journeys[intent.journey].method;
+  const Journey& journey = plan.journeys[intent.journey];
+  const std::string& method = journey.method;
   std::string text;
   text.reserve(512);
   const auto line = [&text](std::string_view name, std::string_view value) {
@@ -110,7 +112,7 @@ std::string request_text(const LoadPlan& plan, const Target& target, const plan:
   };
   text.append(method).append(" ").append(target.path_prefix).append(plan::path_of(plan, intent));
   text.append(" HTTP/1.1\r\n");
-  line("Host", target.host_header);
+  line("Host", journey.host.empty() ? target.host_header : journey.host);
   line("User-Agent", plan::user_agent_of(plan, cipher, intent));
   line("Accept", "*/*");
   line("traceparent", plan::traceparent_of(intent));

@@ -25,6 +25,8 @@ Result<std::string> switches_of(const Fault& fault) {
       return json{{"delayMs", fault.delay_nanos / 1'000'000}}.dump();
     case Fault::Kind::kFail:
       return json{{"failPercent", static_cast<int>(fault.percent)}, {"failStatus", fault.status}}.dump();
+    case Fault::Kind::kRetry:
+      return json{{"failAttempts", fault.times}, {"failStatus", fault.status}}.dump();
     case Fault::Kind::kCallTwice:
       return json{{"callTwice", true}}.dump();
     case Fault::Kind::kNone:

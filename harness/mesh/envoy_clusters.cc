@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "mesh/envoy_routes.h"
 #include "plan/port_protocol.h"
 
 namespace hopcheck::mesh {
@@ -77,7 +78,7 @@ void add_service_clusters(const EnvoyRequest& request, size_t instance, const Se
   const auto behind = workloads_behind(request.mesh, instance, service.name);
   if (behind.empty()) return;
   const std::string host = fqdn(behind[0]->service);
-  const bool gone = request.without_endpoints.contains(host);
+  const bool gone = has_no_endpoint(request, host);
   for (const ServicePort& port : service.ports) {
     std::vector<Endpoint> endpoints;
     for (const LocalWorkload* w : behind) {
@@ -122,7 +123,9 @@ std::string clusters_of(const EnvoyRequest& request, const LocalWorkload& w) {
   std::set<uint16_t> ports;
   for (const ServicePort& port : w.service.ports) {
     if (!w.inbound_captured || !ports.insert(port.target_port).second) continue;
-    Json entry = cluster(inbound_cluster(port.target_port), {{w.app_ip, port.target_port}});
+    // Nothing listens on port 1: the connection is refused, as by an app that is down.
+    const uint16_t at = app_is_down(request, w.service) ? uint16_t{1} : port.target_port;
+    Json entry = cluster(inbound_cluster(port.target_port), {{w.app_ip, at}});
     speak(entry, plan::port_protocol(port));
     out.push_back(std::move(entry));
   }

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "mesh/envoy_clusters.h"
+#include "mesh/envoy_routes.h"
 #include "mesh/manifests.h"
 #include "plan/naming.h"
 #include "plan/port_protocol.h"
@@ -33,40 +34,12 @@ struct Endpoint {
   uint16_t port = 0;
 };
 
-// ---- routes ----
+// ---- virtual hosts ----
 
-Json retry_policy(const EnvoyRequest& request, const std::string& host) {
-  Json policy{{"retry_on", "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes"},
-              {"num_retries", 2}};
-  const auto rule = request.retries.find(host);
-  if (rule != request.retries.end()) {
-    policy["retry_on"] = rule->second.retry_on;
-    policy["num_retries"] = rule->second.attempts;
-    policy["per_try_timeout"] = fmt::format("{}.{:03}s", rule->second.per_try_timeout_ms / 1000,
-                                            rule->second.per_try_timeout_ms % 1000);
-  }
-  policy["retry_host_predicate"] =
-      Json::array({typed("envoy.retry_host_predicates.previous_hosts",
-                         "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate")});
-  policy["host_selection_retry_max_attempts"] = 5;
-  return policy;
-}
-
-Json outbound_route(const EnvoyRequest& request, const std::string& host, uint16_t port) {
-  return Json{{"name", "default"},
-              {"match", {{"prefix", "/"}}},
-              {"route",
-               {{"cluster", outbound_cluster(host, port)},
-                {"timeout", "0s"},
-                {"retry_policy", retry_policy(request, host)},
-                {"max_grpc_timeout", "0s"}}},
-              {"decorator", {{"operation", fmt::format("{}:{}/*", host, port)}}}};
-}
-
-Json virtual_host(const std::string& name, const std::vector<std::string>& domains, Json route) {
+Json virtual_host(const std::string& name, const std::vector<std::string>& domains, const std::string& routes) {
   return Json{{"name", name},
               {"domains", domains},
-              {"routes", Json::array({std::move(route)})},
+              {"routes", Json::parse(routes)},
               {"include_request_attempt_count", true}};
 }
 
@@ -93,7 +66,7 @@ void add_virtual_hosts(const EnvoyRequest& request, const Service& service, Json
     if (!plan::yields_spans(plan::port_protocol(port))) continue;
     out.push_back(virtual_host(fmt::format("{}:{}", host, port.port),
                                host_names(service, port, port.port == default_port),
-                               outbound_route(request, host, port.port)));
+                               outbound_routes(request, host, port.port)));
   }
 }
 
@@ -269,7 +242,7 @@ Json raw_outbound_listener(const EnvoyRequest& request, const LocalWorkload& w, 
     return listener(Side::kOutbound, listener_name, at, tcp_proxy(name));
   }
   Json hosts = Json::array({virtual_host(fmt::format("{}:{}", host, port.port), host_names(service, port, true),
-                                         outbound_route(request, host, port.port))});
+                                         outbound_routes(request, host, port.port))});
   Json out = listener(Side::kOutbound, listener_name, at,
                       connection_manager(Side::kOutbound, fmt::format("outbound_{};", name),
                                          route_config(fmt::format("{}:{}", host, port.port), std::move(hosts)), trace));
@@ -317,7 +290,7 @@ Result<Json> gateway_listeners(const EnvoyRequest& request, const Json& trace) {
     if (entry == nullptr || entry->ports.empty()) continue;
     const std::string host = gateway_host(request.mesh.instances[i].topology);
     if (!claimed.insert(host).second) return fail(ErrorKind::kUsage, "two topologies claim host " + host);
-    hosts.push_back(virtual_host(host + ":80", {host}, outbound_route(request, fqdn(*entry), entry->ports[0].port)));
+    hosts.push_back(virtual_host(host + ":80", {host}, outbound_routes(request, fqdn(*entry), entry->ports[0].port)));
   }
   Json routes = route_config("http.8080", std::move(hosts));
   routes["ignore_port_in_host_matching"] = true;

@@ -43,7 +43,10 @@ Result<void> KindProvider::apply_difference(const run::EnvironmentState& state, 
   if (run::needs_restart(applied_naming(), state)) {
     const size_t install = graph.add("istioctl install", {}, [&](Stop s) { return install_all(state, s); });
     const size_t restart = graph.add("restart the pods", {install}, [&](Stop s) { return restart_pods(state, s); });
-    graph.add("gateway routes", {restart}, [&, hosts](Stop s) { return wait_routes(hosts, s); });
+    graph.add("routes in the proxies", {restart}, [&, hosts](Stop s) {
+      const Result<void> routed = wait_routes(hosts, s);
+      return routed ? wait_faults(state.instances, s) : routed;
+    });
   }
   if (!state.naming_restart && (state.naming != record_.naming || state.naming_unset != record_.naming_unset)) {
     graph.add("istioctl install", {}, [&](Stop s) { return install_all(state, s); });  // and no proxy hears of it
@@ -62,7 +65,10 @@ Result<void> KindProvider::apply_difference(const run::EnvironmentState& state, 
     const size_t apply = graph.add("demo workloads", {base, roles},
                                    [&](Stop s) { return kube_apply_all(*client_, manifest_.workloads, s); });
     const size_t ready = graph.add("demo ready", {apply}, [&](Stop s) { return wait_all(manifest_.workloads, s); });
-    graph.add("gateway routes", {ready, routing}, [&, hosts](Stop s) { return wait_routes(hosts, s); });
+    graph.add("routes in the proxies", {ready, routing}, [&, hosts](Stop s) {
+      const Result<void> routed = wait_routes(hosts, s);
+      return routed ? wait_faults(state.instances, s) : routed;
+    });
   }
   return graph.run(log, stop);
 }
@@ -103,10 +109,11 @@ Result<void> KindProvider::change_telemetry(const run::EnvironmentState& state, 
   return {};
 }
 
-// Proxies read their service.name when they start: every meshed workload and the gateway roll out anew.
+// Proxies read their service.name when they start: every workload that is still driven and the gateway roll out anew.
 Result<void> KindProvider::restart_pods(const run::EnvironmentState& state, const std::atomic<bool>& stop) {
   std::set<std::string> namespaces;
   for (const run::TopologyInstance& instance : state.instances) {
+    if (instance.done) continue;
     namespaces.insert(instance.topology.ns);
     for (const Service& service : instance.topology.services) namespaces.insert(service.ns);
   }

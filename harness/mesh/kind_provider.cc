@@ -129,7 +129,7 @@ std::vector<std::string> KindProvider::capabilities() const { return kind_capabi
 std::vector<std::string> kind_capabilities() {
   return {"gateway",     "injection",   "kubernetes", "telemetry-api", "naming-restart",
           "grpc-export", "http-export", "tcp",        "h2-app",        "upgrade",
-          "mtls"};
+          "mtls",        "fault-injection"};
 }
 
 Result<std::vector<std::string>> role_capabilities(const KindOptions& options) {

@@ -127,6 +127,9 @@ class KindProvider final : public run::Provider {
   Result<void> wait_crds(const std::atomic<bool>& stop);
   Result<void> wait_webhook(const std::string& revision, const std::atomic<bool>& stop);
   Result<void> wait_routes(const std::vector<std::string>& hosts, const std::atomic<bool>& stop);
+  Result<void> wait_faults(const std::vector<run::TopologyInstance>& instances, const std::atomic<bool>& stop);
+  Result<void> wait_in_routes(const std::string& ns, const std::string& deployment,
+                              const std::vector<std::string>& marks, const std::atomic<bool>& stop);
   Result<void> wait_sink_path(const std::atomic<bool>& stop);
   Result<void> wait_all(const std::vector<KubeObject>& objects, const std::atomic<bool>& stop);
   Result<void> provide_role_images(const run::EnvironmentState& state, const std::atomic<bool>& stop);

@@ -15,8 +15,8 @@ namespace {
 constexpr int64_t kNodeMs = 120'000;
 constexpr int64_t kIstioMs = 300'000;
 constexpr int64_t kReadyMs = 240'000;
-constexpr int64_t kRoutesMs = 30'000;
-constexpr int kRoutesPollMs = 250;
+constexpr int64_t kSinkMs = 30'000;
+constexpr int kSinkPollMs = 250;
 
 void move_into(std::vector<KubeObject>& from, std::vector<KubeObject>& to) {
   for (KubeObject& object : from) to.push_back(std::move(object));
@@ -169,7 +169,7 @@ Result<void> KindProvider::wait_sink_path(const std::atomic<bool>& stop) {
                "-w",
                "%{http_code} %{content_type}",
                "http://" + address + ":8080/status"};
-  const int64_t deadline = system_clock().monotonic_nanos() / 1'000'000 + scaled_ms(kRoutesMs);
+  const int64_t deadline = system_clock().monotonic_nanos() / 1'000'000 + scaled_ms(kSinkMs);
   while (!stop.load()) {
     const Result<ProcessResult> asked = runner_->run(spec, stop);
     if (!asked) return tl::unexpected<Error>(asked.error());
@@ -178,46 +178,9 @@ Result<void> KindProvider::wait_sink_path(const std::atomic<bool>& stop) {
       return fail(ErrorKind::kEnvironment, "the sink's Service " + address + " cannot be reached from the node",
                   "last answer: " + asked->out + last_lines(asked->err, 1), "look at kube-proxy's log");
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(kRoutesPollMs));
+    std::this_thread::sleep_for(std::chrono::milliseconds(kSinkPollMs));
   }
   return fail(ErrorKind::kInterrupted, "waiting for the sink's Service was interrupted");
-}
-
-// Asks the gateway's Envoy which hosts it routes: a request through it would leave a trace of its own.
-Result<void> KindProvider::wait_routes(const std::vector<std::string>& hosts, const std::atomic<bool>& stop) {
-  const int64_t deadline = system_clock().monotonic_nanos() / 1'000'000 + scaled_ms(kRoutesMs);
-  std::string missing;
-  while (!stop.load()) {
-    ProcessSpec spec;
-    spec.argv = {tools_.kubectl,
-                 "--kubeconfig",
-                 kubeconfig(),
-                 "-n",
-                 "istio-system",
-                 "exec",
-                 "deploy/istio-ingressgateway",
-                 "-c",
-                 "istio-proxy",
-                 "--",
-                 "pilot-agent",
-                 "request",
-                 "GET",
-                 "config_dump?resource=dynamic_route_configs"};
-    spec.timeout_ms = 15'000;
-    const Result<ProcessResult> dump = runner_->run(spec, stop);
-    if (!dump) return tl::unexpected<Error>(dump.error());
-    missing.clear();
-    for (const std::string& host : hosts) {
-      if (dump->out.find("\"" + host + "\"") == std::string::npos) missing += " " + host;
-    }
-    if (missing.empty()) return {};
-    if (system_clock().monotonic_nanos() / 1'000'000 >= deadline) {
-      return fail(ErrorKind::kEnvironment, "the ingress gateway does not route" + missing, last_lines(dump->err, 2),
-                  "look at the Gateway and VirtualService objects and at istiod's log");
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(kRoutesPollMs));
-  }
-  return fail(ErrorKind::kInterrupted, "waiting for the gateway's routes was interrupted");
 }
 
 Result<void> KindProvider::create_all(const run::EnvironmentState& state, run::StepLog& log,
@@ -283,8 +246,10 @@ Result<void> KindProvider::create_all(const run::EnvironmentState& state, run::S
                                  [&](Stop s) { return kube_apply_all(*client_, manifest_.workloads, s); });
   const size_t ready =
       graph.add("demo ready", {apply}, [&](Stop s) { return wait_all(manifest_.workloads, s); }, kTool);
-  graph.add("gateway routes", {istio, telemetry, platform, ready},
-            [&, hosts](Stop s) { return wait_routes(hosts, s); });
+  graph.add("routes in the proxies", {istio, telemetry, platform, ready}, [&, hosts](Stop s) {
+    const Result<void> routed = wait_routes(hosts, s);
+    return routed ? wait_faults(state.instances, s) : routed;
+  });
   const Result<void> done = graph.run(log, stop);
   if (!done) return done;
   log.note("environment: " + to_text(graph.critical_path()));

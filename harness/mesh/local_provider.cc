@@ -31,7 +31,7 @@ tl::unexpected<Error> no_agents() {
 
 std::vector<std::string> local_capabilities(const std::string& share) {
   std::vector<std::string> out{"gateway",     "injection", "naming-restart", "grpc-export", "http-export",
-                               "proxy-admin", "tcp",       "h2-app",         "upgrade"};
+                               "proxy-admin", "tcp",       "h2-app",         "upgrade",     "fault-injection"};
   if (!find_tool("redis-server").empty()) out.emplace_back("redis");
   if (!find_broker().empty()) out.emplace_back("amqp");
   const std::atomic<bool> never{false};

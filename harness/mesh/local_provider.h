@@ -37,7 +37,7 @@ struct LocalOptions {
 };
 
 // What this provider can do, of the closed list in docs/reference/providers.md. Not: kubernetes, telemetry-api (there
-// is no API to put an object in), mtls, rbac, fault-injection and the rest.
+// is no API to put an object in), mtls, rbac and the rest.
 // `share`: root that holds scripts/.
 std::vector<std::string> local_capabilities(const std::string& share);
 

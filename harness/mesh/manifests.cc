@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "base/text.h"
+#include "mesh/fault_manifests.h"
 #include "mesh/sdk_app.h"
 
 namespace hopcheck::mesh {
@@ -105,6 +106,7 @@ Part workload_part(const ManifestContext& context, const run::TopologyInstance& 
                    const Workload& workload) {
   const auto role = service.image_role.empty() ? context.roles.end() : context.roles.find(role_of(service, workload));
   const bool stock = role != context.roles.end();
+  const bool down = lacks_app(instance, service.name);
   const std::map<std::string, std::string> object_labels = workload_labels(context, service, workload);
   std::map<std::string, std::string> pod_labels = object_labels;
   if (without_sidecar(instance, service)) {
@@ -128,12 +130,17 @@ Part workload_part(const ManifestContext& context, const run::TopologyInstance& 
            {"role_image", stock ? role->second : ""},
            {"app_env", stock ? app_env(instance.topology, service) : ""},
            {"port", std::to_string(first_target_port(service))},
+           // An app that listens on its own loopback only refuses its sidecar, which asks at the pod's address.
+           {"listen", down ? "127.0.0.1" : "0.0.0.0"},
+           {"probe", down ? std::string("tcpSocket: {port: 9901}")
+                          : fmt::format("httpGet: {{path: /ready, port: {}}}", first_target_port(service))},
            {"container_ports", container_ports(service)}}};
 }
 
-Result<void> append_services(std::vector<KubeObject>& out, const ManifestContext& context, const Topology& topology) {
+Result<void> append_services(std::vector<KubeObject>& out, const ManifestContext& context,
+                             const run::TopologyInstance& instance) {
   std::set<std::string> accounts;
-  for (const Service& service : topology.services) {
+  for (const Service& service : instance.topology.services) {
     if (!service.service_account.empty() && service.service_account != "default" &&
         accounts.insert(service.ns + "/" + service.service_account).second) {
       const Result<void> done = append(out, context.share,
@@ -146,15 +153,33 @@ Result<void> append_services(std::vector<KubeObject>& out, const ManifestContext
     std::map<std::string, std::string> labels = service.labels;
     labels["hopcheck.dev/run"] = context.env;
     labels["service"] = service.name;
+    const std::string selected = lacks_endpoint(instance, service.name) ? "none" : service.name;
     const Result<void> done = append(out, context.share,
                                      {"demo/service.yaml",
                                       {{"service", yaml_quoted(service.name)},
+                                       {"selected", yaml_quoted(selected)},
                                        {"namespace", yaml_quoted(service.ns)},
                                        {"labels", flow_map(labels)},
                                        {"ports", service_ports(service)}}});
     if (!done) return done;
   }
   return {};
+}
+
+Result<void> append_faults(std::vector<KubeObject>& out, const ManifestContext& context,
+                           const run::TopologyInstance& instance) {
+  Result<void> done;
+  for (const Service& service : instance.topology.services) {
+    if (!done || !has_route_faults(instance, service.name)) continue;
+    done = append(out, context.share,
+                  {"demo/faults.yaml",
+                   {{"name", "faults-" + service.name},
+                    {"namespace", yaml_quoted(service.ns)},
+                    {"env", context.env},
+                    {"fqdn", fqdn(service)},
+                    {"http", http_routes(instance, service, routed_ports(service))}}});
+  }
+  return done;
 }
 
 }  // namespace
@@ -280,16 +305,17 @@ Result<InstanceManifest> instance_manifest(const ManifestContext& context, const
                  {"injection", instance.proxy_versions.empty() ? "istio-injection: enabled, " : ""},
                  {"topology_yaml", indented(topology_yaml, 4)}}});
   }
-  if (done) done = append_services(out.base, context, topology);
+  if (done) done = append_services(out.base, context, instance);
   if (done) {
-    done = append(out.routing, context.share,
-                  {"demo/gateway.yaml",
-                   {{"namespace", yaml_quoted(topology.ns)},
-                    {"env", context.env},
-                    {"host", gateway_host(topology)},
-                    {"entry_fqdn", fqdn(first)},
-                    {"entry_port", std::to_string(first.ports.empty() ? 8080 : first.ports[0].port)}}});
+    done = append(
+        out.routing, context.share,
+        {"demo/gateway.yaml",
+         {{"namespace", yaml_quoted(topology.ns)},
+          {"env", context.env},
+          {"host", gateway_host(topology)},
+          {"http", http_routes(instance, first, {first.ports.empty() ? uint16_t{8080} : first.ports[0].port})}}});
   }
+  if (done) done = append_faults(out.routing, context, instance);
   for (const std::string& service : instance.mtls_off) {
     const Values values{{"service", service}, {"namespace", yaml_quoted(topology.ns)}, {"env", context.env}};
     if (done) done = append(out.routing, context.share, {"demo/plaintext.yaml", values});
@@ -331,6 +357,10 @@ std::string instance_key(const run::TopologyInstance& instance, const std::strin
   for (const std::string& name : std::set<std::string>(instance.mtls_off.begin(), instance.mtls_off.end()))
     key += " plain=" + name;
   for (const auto& [service, version] : instance.proxy_versions) key += " " + service + "@" + version;
+  for (const run::MeshFault& item : instance.faults) {
+    const Fault& f = item.fault;
+    key += fmt::format(" {}@{}{}:{}:{}:{}", to_string(f.kind), f.at, item.prefix, f.status, f.delay_nanos, f.attempts);
+  }
   return key + "\n" + topology_yaml;
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "config/load.h"
+#include "mesh/fault_manifests.h"
 #include "testing/source_tree.h"
 
 namespace hopcheck::mesh {
@@ -160,6 +161,48 @@ TEST(Manifests, PortsAndPlaintextServices) {
   EXPECT_NE(routing.find("kind: PeerAuthentication"), std::string::npos);
   EXPECT_NE(routing.find("matchLabels: {hopcheck.dev/service: reviews}"), std::string::npos) << routing;
   EXPECT_NE(instance_key(plain, "t"), instance_key(instance(), "t"));
+}
+
+run::MeshFault fault_at(const std::string& service, Fault::Kind kind, const std::string& prefix) {
+  run::MeshFault out;
+  out.fault.at = service;
+  out.fault.kind = kind;
+  out.fault.delay_nanos = 300'000'000;
+  out.fault.status = 418;
+  out.prefix = prefix;
+  return out;
+}
+
+// Callers' proxies get VirtualServices, the gateway its own; what is to be missing is left out of Service and pod.
+TEST(Manifests, FaultsOfTheMesh) {
+  run::TopologyInstance faulty = instance();
+  faulty.topology.services[0].calls = {{}, {}};
+  faulty.topology.services[0].calls[0].to = "reviews";
+  faulty.topology.services[0].calls[1].to = "outside";
+  faulty.faults = {fault_at("frontend", Fault::Kind::kRetry, ""), fault_at("reviews", Fault::Kind::kWireDelay, "/held"),
+                   fault_at("reviews", Fault::Kind::kAbort, "/no"), fault_at("reviews", Fault::Kind::kTimeout, "")};
+  const Result<InstanceManifest> routes = instance_manifest(context(), faulty, "kind: Topology\n");
+  ASSERT_TRUE(routes.has_value()) << to_text(routes.error());
+  expect_golden("instance-faults.yaml", text_of(routes->routing));
+  const std::vector<FaultRoute> marks = fault_routes(faulty);
+  ASSERT_EQ(marks.size(), 2u);
+  EXPECT_TRUE(marks[0].callers.empty()) << "only the gateway calls frontend";
+  EXPECT_EQ(marks[1].name, "faults-reviews");
+  ASSERT_EQ(marks[1].callers.size(), 1u);
+  EXPECT_EQ(marks[1].callers[0].second, "frontend-dep");
+  EXPECT_NE(instance_key(faulty, "t"), instance_key(instance(), "t"));
+
+  run::TopologyInstance gone = instance();
+  gone.faults = {fault_at("frontend", Fault::Kind::kAppDown, ""), fault_at("reviews", Fault::Kind::kNoEndpoint, "")};
+  const Result<InstanceManifest> places = instance_manifest(context(), gone, "kind: Topology\n");
+  ASSERT_TRUE(places.has_value()) << to_text(places.error());
+  const std::string services = text_of(places->base), pods = text_of(places->workloads);
+  EXPECT_NE(services.find("selector: {hopcheck.dev/service: \"none\"}"), std::string::npos) << services;
+  EXPECT_NE(services.find("selector: {hopcheck.dev/service: \"frontend\"}"), std::string::npos);
+  EXPECT_NE(pods.find("--listen=127.0.0.1:8080"), std::string::npos) << pods;
+  EXPECT_NE(pods.find("readinessProbe: {tcpSocket: {port: 9901}, periodSeconds: 2}"), std::string::npos);
+  EXPECT_NE(pods.find("--listen=0.0.0.0:8080"), std::string::npos) << "the others serve";
+  EXPECT_TRUE(fault_routes(gone).empty());
 }
 
 TEST(Manifests, OperatorAndCluster) {

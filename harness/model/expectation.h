@@ -36,9 +36,11 @@ struct ExpectedSpan {
   std::string path;                 // without query; "" = not asked
   std::string host;                 // route: FQDN of the called service
   uint16_t port = 0;                // route: service port
+  std::string route = "/*";         // route: what its match adds to the operation, "/slow*" for prefix /slow
   std::string cluster;              // upstream_cluster
   const SpanRule* rule = nullptr;   // of the profile; null for app spans. The profile outlives the tree.
   int http_status = 200;            // 0 = not asked
+  std::string response_flag;        // one flag that must be set, "-" = none may be; "" = not asked
   std::string workload;             // Deployment that emits it, "" = any of the service's
   std::string workload_namespace;
   std::string envoy_minor;          // of the profile; "" for app spans
@@ -51,6 +53,7 @@ struct ExpectedSpan {
 struct ExpectedTree {
   std::string journey;
   std::string variant;  // e.g. "reviews=v2"; "" when there is only one
+  bool outside = false;  // the request goes to a place outside the topology: its spans are foreign to it
   // Which version of each service with several workloads takes part: read from the trace to choose the variant.
   std::vector<std::pair<int, std::string>> versions;
   std::vector<ExpectedSpan> spans;  // preorder; siblings are order-free

@@ -51,7 +51,8 @@ struct AttributeRule {
 struct SpanRule {
   ProxyRole role = ProxyRole::kNone;
   SpanKind kind = SpanKind::kUnspecified;
-  std::string name;    // template: {host}, {port}, {cluster}, {authority} (of the span's own http.url)
+  std::string name;      // template: {host}, {port}, {route}, {cluster}, {authority} (of the span's own http.url)
+  std::string unrouted;  // template of its name where no route matches; "" = as `name`
   std::string parent;  // "incoming" or the role name of the span of the same proxy it hangs under ("gatewayServer")
   std::vector<AttributeRule> attributes;
   std::string source;

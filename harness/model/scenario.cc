@@ -52,8 +52,21 @@ const char* to_string(Fault::Kind kind) {
     case Fault::Kind::kCallTwice: return "callTwice";
     case Fault::Kind::kAbort: return "abort";
     case Fault::Kind::kRetry: return "retry";
+    case Fault::Kind::kWireDelay: return "wireDelay";
+    case Fault::Kind::kTimeout: return "timeout";
+    case Fault::Kind::kAppDown: return "appDown";
+    case Fault::Kind::kNoEndpoint: return "noEndpoint";
   }
   return "?";
+}
+
+bool is_route_fault(Fault::Kind kind) {
+  return kind == Fault::Kind::kAbort || kind == Fault::Kind::kRetry || kind == Fault::Kind::kWireDelay ||
+         kind == Fault::Kind::kTimeout;
+}
+
+bool is_mesh_fault(Fault::Kind kind) {
+  return is_route_fault(kind) || kind == Fault::Kind::kAppDown || kind == Fault::Kind::kNoEndpoint;
 }
 
 }  // namespace hopcheck

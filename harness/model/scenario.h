@@ -26,6 +26,8 @@ struct Journey {
   int weight = 1;
   std::string method = "GET";
   std::string path = "/";  // may hold a query
+  std::string host{};      // Host header other than the topology's, which no gateway route knows; "" = the topology's
+  bool outside = false;    // recorded captures: the requests went to places outside the topology; no span of it is due
   bool operator==(const Journey&) const = default;
 };
 
@@ -42,20 +44,38 @@ struct LoadSpec {
   bool operator==(const LoadSpec&) const = default;
 };
 
-// What a service does wrong. In Scenario::faults it is declared (part of the expectation); in Scenario::inject it is
-// done but not expected: that is what a canary is.
+// What goes wrong. In Scenario::faults it is declared (part of the expectation); in Scenario::inject it is done but not
+// expected: that is what a canary is. The demo service `at` does the first four; the mesh does the others, in the
+// proxies that call `at` (VirtualService: abort, retry, wireDelay, timeout) or by leaving `at` without app or endpoint.
 struct Fault {
-  enum class Kind : uint8_t { kNone, kDrop, kDelay, kFail, kCallTwice, kAbort, kRetry };
+  enum class Kind : uint8_t {
+    kNone,
+    kDrop,        // `at` does not forward `header`
+    kDelay,       // the app of `at` takes delay_nanos longer
+    kFail,        // the app of `at` answers `percent` of its requests with `status`
+    kCallTwice,   // `at` makes each call twice
+    kAbort,       // callers' proxies answer with `status` themselves (FI)
+    kRetry,       // callers' proxies retry on 5xx, up to `attempts` times; `at` answers `times` attempts with `status`
+    kWireDelay,   // callers' proxies hold the request for delay_nanos before it goes out (DI)
+    kTimeout,     // the callers' route gives up after delay_nanos (504 UT) where a declared delay is longer
+    kAppDown,     // the app of `at` refuses connections; its proxy answers 503 (UF)
+    kNoEndpoint,  // no pod stands behind `at`; callers' proxies answer 503 (UH)
+  };
   Kind kind = Kind::kNone;
   std::string at;         // service
   std::string header;     // kDrop: traceparent, tracestate, x-request-id, or all (the three together)
   double percent = 100;   // kFail
   int64_t delay_nanos = 0;
   int status = 503;       // kFail, kAbort, kRetry
-  int times = 1;  // kRetry: attempts that `at` answers with `status` before one succeeds; its caller's proxy retries
+  int times = 1;          // kRetry; 0: the retry policy alone
+  int attempts = 3;       // kRetry: retries after the first try, as in a VirtualService
   std::string journey;    // only requests of this journey; "" = all
   bool operator==(const Fault&) const = default;
 };
+// Whether it is a route's doing: for one journey it then needs a VirtualService that matches the journey's path.
+bool is_route_fault(Fault::Kind kind);
+// Whether the mesh does it, and no switch of the demo.
+bool is_mesh_fault(Fault::Kind kind);
 const char* to_string(Fault::Kind kind);  // "drop" …
 
 // Where the Telemetry object stands: the root namespace, the topology's, or there with a selector of one service.

@@ -169,6 +169,64 @@ TEST_F(ExpandTest, EntryMustCarryHttp) {
   }
 }
 
+// facts 2.5, 9: measured on the captures faults, noendpoint and unknownhost.
+TEST_F(ExpandTest, DeclaredFaultsHaveTheirTrees) {
+  Scenario s = scenario("fixtures/captures/scenarios/1.30-1.38-grpc-app-gateway-faults.yaml");
+  EXPECT_EQ(counts(s, "istio-1.30"), (Counts{{6, 6}, {7, 7}, {25, 25}}));
+  EXPECT_EQ(counts(s, "istio-1.31"), (Counts{{6, 6}, {7, 7}, {25, 25}}));
+  ProfileBinding binding;
+  binding.fallback = &named("istio-1.30");
+  const auto expansion = expand(s, binding);
+  ASSERT_TRUE(expansion);
+  const auto line = [&](size_t tree, size_t span) {
+    const ExpectedSpan& item = expansion->trees[tree].spans[span];
+    return item.name + " " + std::to_string(item.http_status) + " " + item.response_flag;
+  };
+  EXPECT_EQ(line(0, 5), "payments.shop.svc.cluster.local:8080/abort* 418 FI");
+  EXPECT_EQ(line(0, 4), "checkout.shop.svc.cluster.local:8080/* 0 ");  // what the app makes of it is not asked
+  EXPECT_EQ(line(1, 5), "payments.shop.svc.cluster.local:8080/delay* 200 DI");
+  EXPECT_EQ(line(1, 6), "payments.shop.svc.cluster.local:8080/delay* 200 -");
+  EXPECT_EQ(line(2, 0), "frontend.shop.svc.cluster.local:80/* 0 URX");
+  EXPECT_EQ(line(2, 5), "payments.shop.svc.cluster.local:8080/slow* 504 UT");
+  EXPECT_EQ(line(2, 6), "payments.shop.svc.cluster.local:8080/slow* 0 DC");
+  s.environment.gateway_spawn = false;
+  EXPECT_EQ(counts(s, "istio-1.30"), (Counts{{5, 5}, {6, 6}, {21, 21}}));  // four attempts of five spans under one
+}
+
+TEST_F(ExpandTest, UnreachableServices) {
+  Scenario s = scenario("scenarios/core/checkout-gateway.yaml");
+  Fault fault;
+  fault.at = "payments";
+  fault.kind = Fault::Kind::kNoEndpoint;
+  s.faults = {fault};
+  EXPECT_EQ(counts(s, "istio-1.30"), (Counts{{6, 9}}));  // neither payments' proxy nor its two app spans
+  s.faults[0].kind = Fault::Kind::kAppDown;
+  EXPECT_EQ(counts(s, "istio-1.30"), (Counts{{7, 10}}));
+  s.faults[0].at = "frontend";
+  s.faults[0].kind = Fault::Kind::kNoEndpoint;
+  EXPECT_EQ(counts(s, "istio-1.30"), (Counts{{1, 1}})) << "no attempt was made, so the gateway spawned no span";
+  s.faults.clear();
+  s.load.journeys[0].host = "nosuch.example";
+  EXPECT_EQ(counts(s, "istio-1.30"), (Counts{{1, 1}}));
+}
+
+TEST_F(ExpandTest, FaultOfOneJourneyThatWouldHoldForAnotherIsRefused) {
+  Scenario s = scenario("scenarios/core/checkout-gateway.yaml");
+  s.load.journeys = {{"slow", 1, "GET", "/slow"}, {"slower", 1, "GET", "/slower"}};
+  Fault fault;
+  fault.kind = Fault::Kind::kAbort;
+  fault.at = "frontend";
+  fault.journey = "slow";
+  s.faults = {fault};
+  ProfileBinding binding;
+  binding.fallback = &named("istio-1.30");
+  const auto refused = expand(s, binding);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().what, "scenario checkout-gateway: a fault of journey slow would hold for slower too");
+  s.faults[0].journey = "slower";
+  EXPECT_TRUE(expand(s, binding));
+}
+
 TEST_F(ExpandTest, NamesFollowTheMode) {
   const auto topology = config::load_topology("shop", "", {kRoot});
   ASSERT_TRUE(topology);

@@ -86,8 +86,13 @@ LoadPlan read_plan(const json& root) {
   if (!journeys.is_array() || journeys.size() > kMaxJourneys) throw BadField{"journeys: not a list of at most 1000"};
   for (const json& item : journeys) {
     if (!item.is_object()) throw BadField{"journeys: not a list of objects"};
-    plan.journeys.push_back(Journey{text_member(item, "name"), integer<int>(member(item, "weight"), "weight"),
-                                    text_member(item, "method"), text_member(item, "path")});
+    Journey journey;
+    journey.name = text_member(item, "name");
+    journey.weight = integer<int>(member(item, "weight"), "weight");
+    journey.method = text_member(item, "method");
+    journey.path = text_member(item, "path");
+    journey.host = text_member(item, "host");
+    plan.journeys.push_back(std::move(journey));
   }
   return plan;
 }
@@ -125,8 +130,11 @@ std::string dump(const json& value) { return value.dump(-1, ' ', false, json::er
 std::string to_json(const LoadPlan& plan) {
   json journeys = json::array();
   for (const Journey& journey : plan.journeys) {
-    journeys.push_back(
-        {{"name", journey.name}, {"weight", journey.weight}, {"method", journey.method}, {"path", journey.path}});
+    journeys.push_back({{"name", journey.name},
+                        {"weight", journey.weight},
+                        {"method", journey.method},
+                        {"path", journey.path},
+                        {"host", journey.host}});
   }
   return dump({{"key", to_hex(plan.tag.key.data(), plan.tag.key.size())},
                {"nonce", plan.tag.nonce},

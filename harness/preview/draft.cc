@@ -223,7 +223,7 @@ class Drafter {
   }
 
   std::string name_line(const std::string& role, const SpanRule& rule, const std::vector<const Sighting*>& list) {
-    static const std::vector<std::string> kForms{"{host}:{port}/*", "egress {authority}", "ingress",
+    static const std::vector<std::string> kForms{"{host}:{port}{route}", "egress {authority}", "ingress",
                                                  "router {cluster}; egress", "router {cluster} egress"};
     size_t misfits = 0, asked = 0;
     std::string example;

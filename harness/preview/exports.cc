@@ -124,6 +124,11 @@ std::string attribute_table(const Profiles& all,
   });
 }
 
+std::string name_text(const SpanRule& rule) {
+  const bool other = !rule.unrouted.empty() && rule.unrouted != rule.name;
+  return code(rule.name) + (other ? ", where no route matches " + code(rule.unrouted) : "");
+}
+
 std::string role_title(ProxyRole role) {
   switch (role) {
     case ProxyRole::kGatewayServer: return "Ingress gateway, the request (`gatewayServer`)";
@@ -196,7 +201,7 @@ std::string role_sections(const Profiles& all) {
            section(all, {"kind", "name", "parent"}, [&](const MeshProfile& p, const auto& add) {
              const SpanRule* rule = rule_unasked(p, role);
              if (rule == nullptr) add({{"no span", "", ""}, p.gateway_spawn_source});
-             else add({{hopcheck::to_string(rule->kind), code(rule->name), rule->parent}, rule->source});
+             else add({{hopcheck::to_string(rule->kind), name_text(*rule), rule->parent}, rule->source});
            }) +
            attribute_table(all, [&](const MeshProfile& p) {
              const SpanRule* rule = rule_unasked(p, role);
@@ -220,7 +225,8 @@ std::string exports_markdown(const std::vector<MeshProfile>& profiles) {
       "`/…/`\n"
       "is a regular expression and `{…}` is filled in; when: `routed` = once an upstream cluster was chosen, `error` "
       "=\n"
-      "on failures, `grpc` = on gRPC requests.\n\n"
+      "on failures, `grpc` = on gRPC requests. `{route}` is `/*`, or path and `*` where a VirtualService matches it.\n"
+      "\n"
       "## Versions\n\n" +
       versions_table(all) + version_facts(all) + "## Resource\n\n" +
       attribute_table(all, [](const MeshProfile& p) { return &p.resource; }) + role_sections(all) + "## Status\n\n" +

@@ -47,6 +47,7 @@ std::string pattern_of(const std::string& rule, const Sighting& seen) {
     else if (name == "authority") out += escaped(seen.authority);
     else if (name == "port") out += "[0-9]+";
     else if (name == "host") out += "[^:/ ]+";
+    else if (name == "route") out += "/[^ ]*";
     else out += ".+";
     i = close + 1;
   }

@@ -156,6 +156,7 @@ std::vector<std::string> offending_keys(const ExhibitSpan& span, const std::stri
   if (code == "HOP0402") add({"name"});
   if (code == "HOP0501") add({"kind"});
   if (code == "HOP0505") add({"status", "http.status_code", "error"});
+  if (code == "HOP0509") add({"response_flags"});
   if (family == "HOP07") add({"start", "duration"});
   if (code == "HOP0508" || code == "HOP0802") add({"trace id", "span id"});
   return keys;

@@ -38,8 +38,15 @@ std::string codes_of(const std::vector<check::Hit>& hits) {
 Result<CanaryResult> judge_canary(const Scenario& scenario, const MeshProfile& profile, uint64_t seed) {
   plan::ProfileBinding binding;
   binding.fallback = &profile;
-  const auto expansion = plan::expand(scenario, binding);
+  auto expansion = plan::expand(scenario, binding);
   if (!expansion) return tl::unexpected(expansion.error());
+  // A journey that leaves nothing to be seen has nothing to mutate.
+  std::erase_if(expansion->trees, [](const ExpectedTree& tree) { return tree.spans.empty(); });
+  if (expansion->trees.empty()) {
+    return fail(ErrorKind::kUsage, "scenario " + scenario.name + " expects no span of any request",
+                "a judge that finds nothing cannot be told from one that sees nothing",
+                "give it a journey that leaves spans");
+  }
   Rng rng(seed ^ 0x63616e617279ull);
   const ExpectedTree& tree = expansion->trees[rng.below(expansion->trees.size())];
   sim::SynthesisInput input;

@@ -16,6 +16,43 @@ void move_to_namespace(Topology& topology, const std::string& suffix) {
   if (!topology.host.empty()) topology.host = suffix.substr(1) + "." + topology.host;
 }
 
+// Six hexadecimal digits that tell one set of faults from another (FNV-1a).
+std::string fingerprint(const std::vector<MeshFault>& faults) {
+  uint64_t hash = 0xcbf29ce484222325ull;
+  for (const MeshFault& item : faults) {
+    const Fault& f = item.fault;
+    for (const char c : fmt::format("{} {} {} {} {} {}\n", to_string(f.kind), f.at, f.status, f.delay_nanos, f.attempts,
+                                    item.prefix)) {
+      hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3ull;
+    }
+  }
+  return fmt::format("{:06x}", hash & 0xffffff);
+}
+
+// The path by which requests of the journey come to the service: the journey's own, unless its callers ask for another.
+std::string path_at(const Scenario& scenario, const Fault& fault) {
+  std::string path;
+  for (const Journey& journey : scenario.load.journeys) {
+    if (journey.name == fault.journey) path = journey.path.substr(0, journey.path.find('?'));
+  }
+  for (const Service& service : scenario.topology.services) {
+    for (const Call& call : service.calls) {
+      if (call.to == fault.at && !call.path.empty()) path = call.path;
+    }
+  }
+  return path;
+}
+
+std::vector<MeshFault> mesh_faults(const Scenario& scenario) {
+  std::vector<MeshFault> out;
+  for (const auto* faults : {&scenario.faults, &scenario.inject}) {
+    for (const Fault& fault : *faults) {
+      if (is_mesh_fault(fault.kind)) out.push_back({fault, fault.journey.empty() ? "" : path_at(scenario, fault)});
+    }
+  }
+  return out;
+}
+
 std::string suffix_of(const TopologyInstance& instance) {
   std::string suffix;
   if (instance.direct_entry) suffix += "-direct";
@@ -27,6 +64,7 @@ std::string suffix_of(const TopologyInstance& instance) {
     std::replace(label.begin(), label.end(), '.', '-');
     suffix += "-" + service + "-" + label;
   }
+  if (!instance.faults.empty()) suffix += "-faults-" + fingerprint(instance.faults);
   return suffix;
 }
 
@@ -59,6 +97,7 @@ class Planner {
     instance.app_export_through_sidecar = scenario.environment.app_export_through_sidecar;
     instance.proxy_versions = scenario.environment.proxy_versions;
     instance.topology = scenario.topology;
+    instance.faults = mesh_faults(scenario);
     move_to_namespace(instance.topology, suffix_of(instance));
     item.scenario.topology = instance.topology;
     item.instance = place(std::move(instance), scenario.entry == Entry::kMesh);
@@ -75,7 +114,14 @@ class Planner {
       item.first_n = next;
       next += item.scenario.load.requests;
     }
-    for (EnvironmentState& group : plan_.groups) group.instances = instances_;
+    for (size_t g = 0; g < plan_.groups.size(); ++g) {
+      plan_.groups[g].instances = instances_;
+      for (size_t i = 0; i < instances_.size(); ++i) {
+        plan_.groups[g].instances[i].done =
+            std::none_of(plan_.scenarios.begin(), plan_.scenarios.end(),
+                         [&](const PlannedScenario& item) { return item.instance == i && item.group >= g; });
+      }
+    }
     return std::move(plan_);
   }
 

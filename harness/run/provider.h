@@ -18,6 +18,12 @@
 
 namespace hopcheck::run {
 
+// A fault the mesh does, standing for as long as the instance does.
+struct MeshFault {
+  Fault fault;
+  std::string prefix;  // of the paths it holds for (the journey's, at the calls of fault.at); "" = every request
+};
+
 // One copy of a topology in the cluster. Scenarios that need the same instance share it. The topology's namespace is
 // already the instance's own (instances() renames it), so expectations and manifests agree.
 struct TopologyInstance {
@@ -26,6 +32,8 @@ struct TopologyInstance {
   std::vector<std::string> without_sidecar;  // services whose pods get sidecar.istio.io/inject: "false"
   std::vector<std::string> mtls_off;         // services with a PeerAuthentication of mode DISABLE
   bool app_export_through_sidecar = false;   // false: OTLP port is in excludeOutboundPorts
+  std::vector<MeshFault> faults;             // instances with faults are nobody else's
+  bool done = false;                         // nothing is driven there any more: it may keep what it has
   bool mesh_client = false;                  // a meshed load pod "loadgen" runs in this namespace
   // Service → Istio version (dotted prefix) whose proxy its pods get; what is not named gets the mesh's own.
   std::map<std::string, std::string> proxy_versions;

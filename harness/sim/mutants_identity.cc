@@ -296,6 +296,16 @@ Planted envoy_version(Hand& hand, int) {
 }
 
 // A span that nothing hangs under, so that only its own ids are wrong.
+// A proxy says that it delayed a request, and nobody declared that.
+Planted response_flag(Hand& hand, int) {
+  const auto i = hand.draw([&](size_t k) { return hand.span(k).attributes.text("response_flags") == "-"; });
+  if (!i) return not_applicable("no proxy says response_flags");
+  hand.replace_attribute(*i, "response_flags", "DI");
+  Subject subject;
+  subject.hop = hand.hop(*i);
+  return planted(subject);
+}
+
 Planted zero_span_id(Hand& hand, int) {
   const auto i = hand.draw([&](size_t k) { return hand.children(k).empty(); });
   if (!i) return not_applicable("there is no span");
@@ -354,6 +364,7 @@ std::vector<Mutant> identity_mutants() {
       {"error-tag", "HOP0505", any_ground(), {}, error_tag},
       {"error-answer", "HOP0506", any_ground(), {"HOP0301", "HOP1101"}, error_answer},
       {"envoy-version", "HOP0507", any_ground(), {}, envoy_version},
+      {"response-flag", "HOP0509", any_ground(), {}, response_flag},
       {"zero-span-id", "HOP0508", any_ground(), {}, zero_span_id},
       {"zero-trace-id", "HOP0508", any_ground(), {"HOP0301", "HOP1101", "HOP0601"}, zero_trace_id},
   };

@@ -172,7 +172,7 @@ Planted extra_retry(Hand& hand, int) {
   answer(hand.span(copies[0]), 503, *hand.mesh().profile, hand.arena());
   Subject subject;
   subject.service = hand.label(hand.node(*i).service);
-  subject.hop = "->" + subject.service;
+  subject.hop = hand.hop(*i);
   return planted(subject);
 }
 

@@ -25,6 +25,20 @@ Id random_id(Rng& rng) {
   return id;
 }
 
+// What is not asked of a span is taken to be fine; a proxy whose caller left before the answer says 0.
+int code_of(const ExpectedSpan& node) {
+  if (node.http_status != 0) return node.http_status;
+  return node.response_flag == "DC" ? 0 : 200;
+}
+
+const StatusRule* status_rule(const ExpectedSpan& node) {
+  if (node.role == ProxyRole::kNone) return nullptr;
+  for (const StatusRule& rule : node.profile->status) {
+    if (rule.kind == node.kind && code_of(node) >= rule.from && code_of(node) <= rule.to) return &rule;
+  }
+  return nullptr;
+}
+
 // Values that the profile leaves open or describes by a pattern; what a real proxy would say.
 std::string sample_value(const ExpectedSpan& node, const std::string& key, const SynthesisInput& input) {
   const std::string type = node.service == kGatewayService ? "router" : "sidecar";
@@ -41,13 +55,14 @@ std::string sample_value(const ExpectedSpan& node, const std::string& key, const
   if (key == "http.method") return node.method;
   if (key == "upstream_cluster") return node.cluster;
   if (key == "upstream_cluster.name") return node.cluster + ";";
-  if (key == "http.status_code") return "200";
+  if (key == "http.status_code") return std::to_string(code_of(node));
+  if (key == "response_flags") return node.response_flag.empty() ? "-" : node.response_flag;
   if (key == "telemetry.sdk.version" || key == "scope.version")
     return "0000000000000000000000000000000000000000/" + node.envoy_minor + ".0/Clean/RELEASE/BoringSSL";
   static const std::map<std::string, std::string> kFixed = {
       {"http.protocol", "HTTP/1.1"},  {"peer.address", "10.244.0.8"},
       {"upstream_address", "10.244.0.9:8080"}, {"request_size", "0"},  {"response_size", "64"},
-      {"response_flags", "-"},          {"component", "proxy"},         {"downstream_cluster", "-"},
+      {"component", "proxy"},         {"downstream_cluster", "-"},
       {"istio.cluster_id", "Kubernetes"}, {"istio.mesh_id", "cluster.local"}, {"telemetry.sdk.name", "envoy"},
       {"telemetry.sdk.language", "cpp"},
       {"grpc.authority", "rpc:8080"},   {"grpc.content_type", "application/grpc"}, {"grpc.status_code", "0"}};
@@ -61,14 +76,17 @@ AttributeList make_attributes(const std::vector<ExpectedAttribute>& wanted, cons
   std::set<std::string> integers;
   if (resource) pairs.emplace_back("service.name", node.service_name);
   for (const ExpectedAttribute& item : wanted) {
-    if (item.when == AttributeRule::When::kError || item.when == AttributeRule::When::kOptional ||
-        item.when == AttributeRule::When::kNever || item.key == "service.name")
-      continue;
+    using When = AttributeRule::When;
+    const bool absent = item.when == When::kError || item.when == When::kOptional || item.when == When::kNever ||
+                        (item.when == When::kRouted && node.cluster.empty());
+    if (absent || item.key == "service.name") continue;
     std::string value = item.regex || item.value.empty() ? sample_value(node, item.key, input) : item.value;
     if (item.regex && item.key == "peer.address" && node.role == ProxyRole::kGatewayClient) value = "10.244.0.9:8080";
     if (item.type == AttributeRule::Type::kInteger) integers.insert(item.key);
     pairs.emplace_back(item.key, std::move(value));
   }
+  const StatusRule* rule = resource ? nullptr : status_rule(node);
+  if (rule != nullptr && rule->error_tag) pairs.emplace_back("error", "true");
   Attribute* list = arena.array<Attribute>(pairs.size());
   for (size_t i = 0; i < pairs.size(); ++i) {
     list[i].key = arena.copy(pairs[i].first);
@@ -119,6 +137,7 @@ std::vector<Span> synthesize(const SynthesisInput& input, Arena& arena, Rng& rng
     span.start_unix_nanos = input.start_unix_nanos + i * kStepNanos;
     span.end_unix_nanos = end[i];
     const bool mesh = node.role != ProxyRole::kNone;
+    if (const StatusRule* rule = status_rule(node)) span.status = rule->status;
     span.attributes = make_attributes(node.attributes, node, input, arena, false);
     Resource resource;
     resource.attributes = make_attributes(node.resource, node, input, arena, true);
