@@ -14,7 +14,8 @@ namespace hopcheck::app {
 namespace {
 
 struct SinkFlags {
-  std::string http = "127.0.0.1:4318", control = "127.0.0.1:8080", out = ".", run_id, expect_header, control_token_file;
+  std::string http = "127.0.0.1:4318", grpc = "none", control = "127.0.0.1:8080", out = ".", run_id, expect_header,
+              control_token_file;
   uint64_t max_body = otlp::kMaxBodyBytes;
   int threads = 1;
 };
@@ -46,6 +47,7 @@ Result<void> set_control_token(const std::string& file, sink::SinkOptions& optio
 int serve(const SinkFlags& flags, Context& context) {
   sink::SinkOptions options;
   options.http = flags.http;
+  options.grpc = flags.grpc == "none" ? "" : flags.grpc;
   options.control = flags.control == "none" ? "" : flags.control;
   options.out = flags.out;
   options.run_id = flags.run_id;
@@ -67,8 +69,10 @@ int serve(const SinkFlags& flags, Context& context) {
 
 void add_sink(CLI::App& app, Context& context) {
   auto flags = std::make_shared<SinkFlags>();
-  CLI::App* verb = app.add_subcommand("sink", "Receive OTLP/HTTP as a backend would, and keep every byte");
-  verb->add_option("--http", flags->http, "ADDRESS:PORT for OTLP; port 0: any free one")->capture_default_str();
+  CLI::App* verb =
+      app.add_subcommand("sink", "Receive OTLP over HTTP and gRPC as a backend would, and keep every byte");
+  verb->add_option("--http", flags->http, "ADDRESS:PORT for OTLP/HTTP; port 0: any free one")->capture_default_str();
+  verb->add_option("--grpc", flags->grpc, "ADDRESS:PORT for OTLP/gRPC, or none")->capture_default_str();
   verb->add_option("--control", flags->control, "ADDRESS:PORT of the control API, or none")->capture_default_str();
   verb->add_option("--out", flags->out, "directory for capture.hcl and sink.json")->capture_default_str();
   verb->add_option("--run-id", flags->run_id, "written into the capture's header");

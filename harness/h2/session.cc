@@ -15,6 +15,7 @@ struct Stream {
   size_t field_bytes = 0;
   bool grpc = false;
   bool head = false;        // an answer to HEAD has no body
+  bool passed = false;      // its head was seen, and its owner waits for the body
   bool handed_out = false;  // its answer is somebody's business
   bool refused = false;     // answered here; what still comes of it is thrown away
   bool answered = false;
@@ -39,7 +40,7 @@ std::vector<nghttp2_nv> pairs_of(const std::vector<Field>& fields) {
 
 class ServerSession::Impl {
  public:
-  Impl(const Limits& limits, OnRequest on_request) : limits_(limits), on_request_(std::move(on_request)) {
+  Impl(const Limits& limits, Handlers handlers) : limits_(limits), handlers_(std::move(handlers)) {
     nghttp2_session_callbacks* callbacks = nullptr;
     nghttp2_session_callbacks_new(&callbacks);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
@@ -103,6 +104,17 @@ class ServerSession::Impl {
   size_t open_streams() const { return streams_.size(); }
   size_t unanswered() const { return handed_out_.size(); }
   const Counters& counters() const { return counters_; }
+  size_t buffered_bytes() const { return body_bytes_; }
+  size_t buffered_bytes(int32_t id) const {
+    const auto found = streams_.find(id);
+    return found == streams_.end() ? 0 : found->second.request.body.size();
+  }
+
+  void refuse(int32_t id, Response response) {
+    const auto found = streams_.find(id);
+    if (found == streams_.end() || found->second.handed_out) return;
+    refuse(id, found->second, std::move(response));
+  }
 
  private:
   static Impl& self(void* user) { return *static_cast<Impl*>(user); }
@@ -130,6 +142,8 @@ class ServerSession::Impl {
   static int on_frame(nghttp2_session*, const nghttp2_frame* frame, void* user) {
     Impl& impl = self(user);
     if (frame->hd.type == NGHTTP2_RST_STREAM) ++impl.counters_.resets;
+    const bool head = frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST;
+    if (head) impl.take_head(frame->hd.stream_id);
     const bool carries = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
     if (carries && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) impl.complete_.push_back(frame->hd.stream_id);
     return 0;
@@ -150,8 +164,10 @@ class ServerSession::Impl {
     Impl& impl = self(user);
     const auto found = impl.streams_.find(id);
     if (found == impl.streams_.end()) return 0;
+    const bool lost = found->second.passed && !found->second.answered;
     impl.release_body(found->second);
     impl.streams_.erase(found);
+    if (lost && impl.handlers_.on_lost) impl.handlers_.on_lost(id, Lost::kReset);
     return 0;
   }
 
@@ -178,7 +194,10 @@ class ServerSession::Impl {
     if (found == streams_.end()) return;
     Stream& stream = found->second;
     stream.field_bytes += field.name.size() + field.value.size() + 32;  // as RFC 9113 section 6.5.2 counts
-    if (stream.field_bytes > limits_.field_bytes) return refuse(id, stream, 431, "the header fields are too long");
+    if (stream.field_bytes > limits_.field_bytes) {
+      if (stream.passed) return give_up(id, stream, Lost::kTooLong);  // trailers
+      return give_up(id, stream, 431, "the header fields are too long");
+    }
     if (stream.refused) return;
     Request& request = stream.request;
     if (field.name == ":method") request.method = field.value;
@@ -189,15 +208,26 @@ class ServerSession::Impl {
     if (field.name == "content-type") stream.grpc = is_grpc(field.value);
   }
 
+  void take_head(int32_t id) {
+    const auto found = streams_.find(id);
+    if (found == streams_.end() || found->second.refused) return;
+    Stream& stream = found->second;
+    stream.head = stream.request.method == "HEAD";
+    std::optional<Response> early;
+    if (handlers_.on_head) early = handlers_.on_head(stream.request);
+    if (early) return refuse(id, stream, std::move(*early));
+    stream.passed = true;
+  }
+
   void take_data(int32_t id, std::string_view data) {
     const auto found = streams_.find(id);
     if (found == streams_.end() || found->second.refused) return;
     Stream& stream = found->second;
     if (stream.request.body.size() + data.size() > limits_.body_bytes) {
-      return refuse(id, stream, 413, "the message is too long");
+      return give_up(id, stream, Lost::kTooLong);
     }
     if (body_bytes_ + data.size() > limits_.connection_body_bytes) {
-      return refuse(id, stream, 503, "too much is under way on this connection");
+      return give_up(id, stream, Lost::kTooMuch);
     }
     body_bytes_ += data.size();
     stream.request.body.append(data);
@@ -208,14 +238,30 @@ class ServerSession::Impl {
     stream.request.body.clear();
   }
 
-  void refuse(int32_t id, Stream& stream, int status, const char* why) {
+  void give_up(int32_t id, Stream& stream, Lost why) {
+    if (stream.refused || stream.answered) return;
+    std::optional<Response> own;
+    if (stream.passed && handlers_.on_lost) own = handlers_.on_lost(id, why);
+    if (!own && why == Lost::kTooLong) return give_up(id, stream, 413, "the message is too long");
+    if (!own) return give_up(id, stream, 503, "too much is under way on this connection");
+    ++counters_.refused;
+    refuse(id, stream, std::move(*own));
+  }
+
+  void give_up(int32_t id, Stream& stream, int status, const char* why) {
     if (stream.refused || stream.answered) return;
     ++counters_.refused;
+    const int code = status == 503 ? kUnavailable : kResourceExhausted;
+    refuse(id, stream,
+           stream.grpc ? grpc_response(code, "", why)
+                       : Response{status, {{"content-type", "text/plain"}}, std::string(why) + "\n", {}});
+  }
+
+  void refuse(int32_t id, Stream& stream, Response response) {
+    if (stream.refused || stream.answered) return;
     release_body(stream);
     stream.refused = true;
-    if (!stream.grpc)
-      return submit(id, stream, {status, {{"content-type", "text/plain"}}, std::string(why) + "\n", {}});
-    submit(id, stream, grpc_response(status == 503 ? kUnavailable : kResourceExhausted, "", why));
+    submit(id, stream, std::move(response));
   }
 
   // Outside nghttp2's callbacks, so that an answer may be given at once.
@@ -226,16 +272,15 @@ class ServerSession::Impl {
       const auto found = streams_.find(id);
       if (found == streams_.end() || found->second.refused || found->second.handed_out) continue;
       if (handed_out_.size() >= limits_.unanswered) {
-        refuse(id, found->second, 503, "too many requests are under way on this connection");
+        give_up(id, found->second, Lost::kTooMuch);
         continue;
       }
       found->second.handed_out = true;
-      found->second.head = found->second.request.method == "HEAD";
       handed_out_[id] = found->second.request.body.size();
       ++counters_.requests;
       Request request = std::move(found->second.request);
       found->second.request.body.clear();
-      on_request_(std::move(request));
+      handlers_.on_request(std::move(request));
     }
   }
 
@@ -252,7 +297,7 @@ class ServerSession::Impl {
   }
 
   const Limits limits_;
-  const OnRequest on_request_;
+  const Handlers handlers_;
   nghttp2_session* session_ = nullptr;
   std::map<int32_t, Stream> streams_;
   std::vector<int32_t> complete_;  // requests that ended and are not handed out yet
@@ -263,15 +308,20 @@ class ServerSession::Impl {
 };
 
 ServerSession::ServerSession(const Limits& limits, OnRequest on_request)
-    : impl_(std::make_unique<Impl>(limits, std::move(on_request))) {}
+    : impl_(std::make_unique<Impl>(limits, Handlers{std::move(on_request), {}, {}})) {}
+ServerSession::ServerSession(const Limits& limits, Handlers handlers)
+    : impl_(std::make_unique<Impl>(limits, std::move(handlers))) {}
 ServerSession::~ServerSession() = default;
 Result<void> ServerSession::receive(std::string_view bytes) { return impl_->receive(bytes); }
 void ServerSession::respond(int32_t stream, Response response) { impl_->respond(stream, std::move(response)); }
+void ServerSession::refuse(int32_t stream, Response response) { impl_->refuse(stream, std::move(response)); }
 void ServerSession::go_away() { impl_->go_away(); }
 std::string ServerSession::output(size_t most) { return impl_->output(most); }
 bool ServerSession::finished() const { return impl_->finished(); }
 size_t ServerSession::open_streams() const { return impl_->open_streams(); }
 size_t ServerSession::unanswered() const { return impl_->unanswered(); }
+size_t ServerSession::buffered_bytes() const { return impl_->buffered_bytes(); }
+size_t ServerSession::buffered_bytes(int32_t stream) const { return impl_->buffered_bytes(stream); }
 const Counters& ServerSession::counters() const { return impl_->counters(); }
 
 }  // namespace hopcheck::h2

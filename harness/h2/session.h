@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,11 +54,24 @@ struct Counters {
   uint64_t resets = 0;    // streams that the peer reset
 };
 
+// Why a request did not become one that is answered in the usual way.
+enum class Lost : uint8_t { kReset, kTooLong, kTooMuch };  // by the peer; one body; all bodies of the connection
+
 class ServerSession {
  public:
   using OnRequest = std::function<void(Request)>;  // called from receive(); may call respond() at once
+  // All are called from receive(). Those besides on_request may be left empty.
+  struct Handlers {
+    OnRequest on_request;
+    // The fields are there, the body is not: an answer ends the request here, and what comes of its body is dropped.
+    std::function<std::optional<Response>(const Request&)> on_head;
+    // A request that on_head let pass will not be handed out, or its stream is gone before it was answered (respond()
+    // is then still owed, when it was handed out). Beyond a limit, an answer may take the place of the usual one.
+    std::function<std::optional<Response>(int32_t stream, Lost why)> on_lost;
+  };
 
   ServerSession(const Limits& limits, OnRequest on_request);
+  ServerSession(const Limits& limits, Handlers handlers);
   ~ServerSession();
   ServerSession(const ServerSession&) = delete;
 
@@ -66,6 +80,8 @@ class ServerSession {
   Result<void> receive(std::string_view bytes);
   // Exactly once for each request handed out, also when its stream is gone meanwhile (the answer is then dropped).
   void respond(int32_t stream, Response response);
+  // Ends a request that is not handed out yet; the rest of its body is dropped.
+  void refuse(int32_t stream, Response response);
   // No further streams; those that are open go on.
   void go_away();
   // The next bytes for the peer, at most about `most`; empty when there is nothing to send now.
@@ -74,6 +90,8 @@ class ServerSession {
   bool finished() const;       // nothing will ever be read or sent again
   size_t open_streams() const;
   size_t unanswered() const;
+  size_t buffered_bytes() const;                // of bodies that are not answered
+  size_t buffered_bytes(int32_t stream) const;  // of one that is not handed out yet
   const Counters& counters() const;
 
  private:

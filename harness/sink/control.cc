@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "sink/receiver.h"
 
 namespace hopcheck::sink {
 
@@ -19,8 +20,12 @@ namespace {
 constexpr uint64_t kMaxPiece = 8u << 20;
 constexpr uint64_t kMaxWaitMs = 30'000;
 
-Reply text_reply(int status, const std::string& text) { return {status, "text/plain; charset=utf-8", text + "\n", {}}; }
-Reply json_reply(const nlohmann::ordered_json& json) { return {200, "application/json", json.dump() + "\n", {}}; }
+Reply text_reply(int status, const std::string& text) {
+  return {status, "text/plain; charset=utf-8", text + "\n", {}, {}, {}};
+}
+Reply json_reply(const nlohmann::ordered_json& json) {
+  return {200, "application/json", json.dump() + "\n", {}, {}, {}};
+}
 
 // Value of a decimal query parameter; nullopt when malformed, `absent` when it is not there.
 std::optional<uint64_t> number_parameter(std::string_view query, std::string_view name, uint64_t absent) {
@@ -36,17 +41,6 @@ std::optional<uint64_t> number_parameter(std::string_view query, std::string_vie
   }
   return absent;
 }
-
-class Answered : public Exchange {
- public:
-  explicit Answered(Reply reply) : reply_(std::move(reply)) {}
-  std::optional<Reply> early_reply() override { return reply_; }
-  std::optional<Reply> finish(const std::string&) override { return reply_; }
-  Reply failed(BodyFailure) override { return reply_; }
-
- private:
-  Reply reply_;
-};
 
 // Asked again every kPollIntervalMs while there is nothing new: a piece then holds what came in meanwhile, where a
 // signal for each frame would send each of them alone.
@@ -67,7 +61,7 @@ class CapturePiece : public Exchange {
 
  private:
   Reply read(uint64_t size) const {
-    Reply reply{200, "application/octet-stream", std::string(size, '\0'), {}};
+    Reply reply{200, "application/octet-stream", std::string(size, '\0'), {}, {}, {}};
     const int fd = size > 0 ? open(capture_.path().c_str(), O_RDONLY | O_CLOEXEC) : -1;
     size_t done = 0;
     while (fd >= 0 && done < size) {
@@ -109,6 +103,10 @@ Reply Control::status() const {
   out["sealed"] = capture_.sealed();
   out["instance"] = instance_;
   out["refused_by_reason"] = counts.refused;
+  out["transports"] = nlohmann::ordered_json::object();
+  for (const auto& [name, of] : counts.transports) {
+    out["transports"][name] = {{"requests", of.requests}, {"accepted", of.accepted}, {"spans", of.spans}};
+  }
   return json_reply(out);
 }
 
@@ -119,7 +117,7 @@ Reply Control::seal() {
 }
 
 std::unique_ptr<Exchange> Control::begin(const RequestHead& head) {
-  const auto answer = [](Reply reply) { return std::make_unique<Answered>(std::move(reply)); };
+  const auto answer = [](Reply reply) { return answered(std::move(reply)); };
   const auto [path, query] = path_and_query(head.target);
   if (path == "/healthz") return answer(text_reply(200, "ok"));
   if (token_.required()) {

@@ -1,5 +1,5 @@
 // Beast parses, this file decides when to read, for how long, and whether a connection can go on.
-#include "sink/http_connection.h"
+#include "sink/connections.h"
 
 #include <fmt/format.h>
 
@@ -16,7 +16,6 @@
 #include <algorithm>
 #include <chrono>
 #include <optional>
-#include <vector>
 
 namespace hopcheck::sink {
 
@@ -74,29 +73,20 @@ std::string_view view(beast::string_view text) { return {text.data(), text.size(
 
 }  // namespace
 
-class Connection : public std::enable_shared_from_this<Connection> {
+class Connection : public OpenConnection {
  public:
   Connection(Socket socket, Connections& shared)
-      : socket_(std::move(socket)), timer_(socket_.get_executor()), shared_(shared),
+      : OpenConnection(shared), socket_(std::move(socket)), timer_(socket_.get_executor()),
         buffer_(shared.limits.max_header_bytes + kReadSize) {
     ErrorCode ignored;
     const auto remote = socket_.remote_endpoint(ignored);
     if (!ignored) peer_ = remote.address().to_string();
     socket_.set_option(tcp::no_delay(true), ignored);
-    const std::lock_guard<std::mutex> lock(shared_.mutex_);
-    shared_.open_.insert(this);
-  }
-  ~Connection() {
-    account(0);
-    const std::lock_guard<std::mutex> lock(shared_.mutex_);
-    shared_.open_.erase(this);
-    shared_.gone_.notify_all();
   }
 
   void start() { wait_for_request(); }
-  // From any thread.
-  static void close_from_outside(const std::shared_ptr<Connection>& self, Connections::Close how) {
-    asio::post(self->socket_.get_executor(), [self, how] {
+  void close_from_outside(Connections::Close how) override {
+    asio::post(socket_.get_executor(), [self = self(), how] {
       if (how == Connections::Close::kNow || self->idle_) self->close();
     });
   }
@@ -123,21 +113,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // The deadline of the operation that follows; on expiry it is cancelled and timed_out_ is set.
   void arm(int64_t timeout_ms);
-  void account(uint64_t body_bytes) {
-    shared_.buffered += body_bytes - accounted_;
-    accounted_ = body_bytes;
-  }
+  std::shared_ptr<Connection> self() { return std::static_pointer_cast<Connection>(shared_from_this()); }
 
   Socket socket_;
   Timer timer_;
-  Connections& shared_;
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<GrowingBody>> parser_;
   std::unique_ptr<Exchange> exchange_;
   std::string peer_;
   std::string out_;
   SteadyClock::time_point body_start_;
-  uint64_t accounted_ = 0;
   uint64_t timer_generation_ = 0;
   bool timed_out_ = false;
   bool idle_ = true;
@@ -149,7 +134,7 @@ void Connection::arm(int64_t timeout_ms) {
   timed_out_ = false;
   const uint64_t generation = ++timer_generation_;
   timer_.expires_after(milliseconds(timeout_ms));
-  timer_.async_wait([self = shared_from_this(), generation](ErrorCode error) {
+  timer_.async_wait([self = self(), generation](ErrorCode error) {
     if (error || generation != self->timer_generation_) return;
     self->timed_out_ = true;
     ErrorCode ignored;
@@ -165,7 +150,7 @@ void Connection::wait_for_request() {
   if (buffer_.size() > 0) return read_head();  // pipelined
   idle_ = true;
   arm(shared_.limits.idle_timeout_ms);
-  socket_.async_read_some(buffer_.prepare(kReadSize), [self = shared_from_this()](ErrorCode error, size_t size) {
+  socket_.async_read_some(buffer_.prepare(kReadSize), [self = self()](ErrorCode error, size_t size) {
     self->idle_ = false;
     if (error) return self->close();
     self->buffer_.commit(size);
@@ -179,7 +164,7 @@ void Connection::read_head() {
   parser_->body_limit(UINT64_MAX);  // looked at after the head, which may be refused for a better reason
   arm(shared_.limits.header_timeout_ms);
   http::async_read_header(socket_, buffer_, *parser_,
-                          [self = shared_from_this()](ErrorCode error, size_t) { self->on_head(error); });
+                          [self = self()](ErrorCode error, size_t) { self->on_head(error); });
 }
 
 void Connection::on_head(ErrorCode error) {
@@ -224,7 +209,7 @@ void Connection::serve_head() {
   if (!expects || parser_->is_done()) return read_body();
   out_ = "HTTP/1.1 100 Continue\r\n\r\n";
   arm(shared_.limits.write_timeout_ms);
-  asio::async_write(socket_, asio::buffer(out_), [self = shared_from_this()](ErrorCode error, size_t) {
+  asio::async_write(socket_, asio::buffer(out_), [self = self()](ErrorCode error, size_t) {
     if (error) return self->body_failed(error);
     self->read_body();
   });
@@ -244,7 +229,7 @@ void Connection::read_body() {
   const int64_t earned_ms = static_cast<int64_t>(size * 1000 / shared_.limits.body_bytes_per_second);
   const auto spent = std::chrono::duration_cast<milliseconds>(SteadyClock::now() - body_start_).count();
   arm(std::max<int64_t>(0, shared_.limits.body_grace_ms + earned_ms - spent));
-  http::async_read_some(socket_, buffer_, *parser_, [self = shared_from_this()](ErrorCode error, size_t) {
+  http::async_read_some(socket_, buffer_, *parser_, [self = self()](ErrorCode error, size_t) {
     if (error) return self->body_failed(error);
     self->read_body();
   });
@@ -272,7 +257,7 @@ void Connection::finish() {
   if (shared_.draining) return close();
   ++timer_generation_;
   timer_.expires_after(milliseconds(kPollIntervalMs));
-  timer_.async_wait([self = shared_from_this()](ErrorCode error) {
+  timer_.async_wait([self = self()](ErrorCode error) {
     if (!error) self->finish();
   });
 }
@@ -297,7 +282,7 @@ void Connection::send(const Reply& reply) {
   out_ += "\r\n";
   if (!parser_ || parser_->get().method() != http::verb::head) out_ += reply.body;
   arm(shared_.limits.write_timeout_ms);
-  asio::async_write(socket_, asio::buffer(out_), [self = shared_from_this()](ErrorCode error, size_t) {
+  asio::async_write(socket_, asio::buffer(out_), [self = self()](ErrorCode error, size_t) {
     if (error) return self->close();
     self->after_reply();
   });
@@ -328,7 +313,7 @@ void Connection::discard_body() {
   }
   parser_->get().body().clear();
   arm(kLingerMs);
-  http::async_read_some(socket_, buffer_, *parser_, [self = shared_from_this()](ErrorCode error, size_t) {
+  http::async_read_some(socket_, buffer_, *parser_, [self = self()](ErrorCode error, size_t) {
     if (error) return self->close();
     self->discard_body();
   });
@@ -340,34 +325,13 @@ void Connection::linger(size_t discarded) {
   buffer_.clear();
   if (discarded > kLingerAtMost) return close();
   socket_.async_read_some(buffer_.prepare(kReadSize),
-                          [self = shared_from_this(), discarded](ErrorCode error, size_t size) {
+                          [self = self(), discarded](ErrorCode error, size_t size) {
                             if (error) return self->close();
                             self->linger(discarded + size);
                           });
 }
 
-size_t Connections::size() {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  return open_.size();
-}
-
-void Connections::close(Close how) {
-  std::vector<std::shared_ptr<Connection>> all;  // released outside the lock, which the destructor takes
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    for (Connection* connection : open_) {
-      if (auto alive = connection->weak_from_this().lock()) all.push_back(std::move(alive));
-    }
-  }
-  for (const std::shared_ptr<Connection>& connection : all) Connection::close_from_outside(connection, how);
-}
-
-bool Connections::wait_until_empty(int64_t timeout_ms) {
-  std::unique_lock<std::mutex> lock(mutex_);
-  return gone_.wait_for(lock, milliseconds(timeout_ms), [this] { return open_.empty(); });
-}
-
-void serve_connection(asio::io_context& loop, int descriptor, bool is_v6, Connections& shared) {
+void serve_http1(asio::io_context& loop, int descriptor, bool is_v6, Connections& shared) {
   ErrorCode error;
   Socket socket(loop);
   socket.assign(is_v6 ? tcp::v6() : tcp::v4(), descriptor, error);

@@ -13,8 +13,7 @@
 #include <optional>
 #include <thread>
 
-
-#include "sink/http_connection.h"
+#include "sink/connections.h"
 
 namespace hopcheck::sink {
 
@@ -50,9 +49,13 @@ std::string to_text(const tcp::endpoint& endpoint) {
 
 class AsioServer : public HttpServer {
  public:
-  AsioServer(Service& service, const HttpLimits& limits, std::function<void(const std::string&)> log)
-      : connections_(service, limits), log_(std::move(log)), workers_(static_cast<size_t>(limits.threads)),
-        acceptor_(workers_.front().loop), pause_(workers_.front().loop) {}
+  AsioServer(Protocol protocol, Service& service, const HttpLimits& limits, std::function<void(const std::string&)> log)
+      : serve_(protocol == Protocol::kHttp2 ? serve_http2 : serve_http1),
+        connections_(service, limits),
+        log_(std::move(log)),
+        workers_(static_cast<size_t>(limits.threads)),
+        acceptor_(workers_.front().loop),
+        pause_(workers_.front().loop) {}
   ~AsioServer() override {
     drain(0);
     for (Worker& worker : workers_) worker.loop.stop();
@@ -76,6 +79,7 @@ class AsioServer : public HttpServer {
   void accept();
   void pause_accepting();
 
+  void (*const serve_)(asio::io_context&, int, bool, Connections&);
   Connections connections_;
   std::function<void(const std::string&)> log_;
   std::deque<Worker> workers_;
@@ -122,7 +126,7 @@ void AsioServer::accept() {
     ErrorCode ignored;
     const bool is_v6 = socket.local_endpoint(ignored).address().is_v6();
     const int descriptor = socket.release(ignored);
-    if (!ignored) serve_connection(workers_[next_worker_++ % workers_.size()].loop, descriptor, is_v6, connections_);
+    if (!ignored) serve_(workers_[next_worker_++ % workers_.size()].loop, descriptor, is_v6, connections_);
     accept();
   });
 }
@@ -149,10 +153,10 @@ void AsioServer::drain(int64_t grace_ms) {
 
 }  // namespace
 
-Result<std::unique_ptr<HttpServer>> HttpServer::listen(const std::string& address, Service& service,
-                                                       const HttpLimits& limits,
+Result<std::unique_ptr<HttpServer>> HttpServer::listen(const std::string& address, Protocol protocol,
+                                                       Service& service, const HttpLimits& limits,
                                                        std::function<void(const std::string&)> log) {
-  auto server = std::make_unique<AsioServer>(service, limits, std::move(log));
+  auto server = std::make_unique<AsioServer>(protocol, service, limits, std::move(log));
   if (auto opened = server->open(address); !opened) return tl::unexpected<Error>(opened.error());
   return server;
 }

@@ -1,6 +1,6 @@
-// An HTTP/1.1 server on Boost.Asio and Beast for one Service: keep-alive, pipelining, chunked bodies, limits and
-// deadlines while reading, orderly drain. Its threads run one event loop; a loop per core can take its place behind
-// this interface.
+// A server on Boost.Asio for one Service, with limits and deadlines while reading and orderly drain. HTTP/1.1 (Beast):
+// keep-alive, pipelining, chunked bodies. HTTP/2 (h2/session.h) with prior knowledge, as gRPC speaks it. A connection
+// stays on one of the server's threads.
 #pragma once
 
 #include <cstdint>
@@ -26,12 +26,14 @@ struct HttpLimits {
   int64_t write_timeout_ms = 30'000;
 };
 
+enum class Protocol : uint8_t { kHttp1, kHttp2 };
+
 class HttpServer {
  public:
   // Listens on "ADDRESS:PORT" ("127.0.0.1:4318", "[::1]:0", "0.0.0.0:4318"; port 0: the system chooses) and serves
   // until stopped. `service` outlives the server. Error: kUsage for a malformed address, kEnvironment for one that
   // cannot be had.
-  static Result<std::unique_ptr<HttpServer>> listen(const std::string& address, Service& service,
+  static Result<std::unique_ptr<HttpServer>> listen(const std::string& address, Protocol protocol, Service& service,
                                                     const HttpLimits& limits,
                                                     std::function<void(const std::string&)> log);
   virtual ~HttpServer() = default;  // stops at once

@@ -1,6 +1,6 @@
 // What an HTTP server of ours serves, without sockets: the server (http_server.h) reads heads and bodies within the
-// limits given here and sends the replies; a Service decides. One instance serves all connections; begin() and
-// malformed() may be called from several threads at once, an Exchange from one at a time.
+// limits given here and sends the replies, in HTTP/1.1 or HTTP/2; a Service decides. One instance serves all
+// connections; begin() and malformed() may be called from several threads at once, an Exchange from one at a time.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ struct RequestHead {
   std::string_view method, target, peer;  // peer: address without port
   std::vector<std::pair<std::string_view, std::string_view>> fields;  // as received, names in any case
   std::optional<uint64_t> content_length;
-  bool chunked = false;
+  bool chunked = false;  // the body ends where its framing says; so it is in HTTP/2 when no length is given
 
   // Value of the only field of that name (any case); nullopt when absent or repeated.
   std::optional<std::string_view> field(std::string_view name) const;
@@ -29,6 +29,8 @@ struct Reply {
   std::string content_type;
   std::string body;
   std::vector<std::pair<std::string, std::string>> fields;  // further ones: Allow, Retry-After …
+  std::vector<std::pair<std::string, std::string>> trailers;  // HTTP/2 only, where they are gRPC's outcome
+  enum class Connection : uint8_t { kGoesOn, kReset } connection = Connection::kGoesOn;  // kReset: instead of a reply
 };
 
 // Why a body that was admitted did not arrive whole.
@@ -40,7 +42,8 @@ class Exchange {
   virtual ~Exchange() = default;
   // A reply to give without reading the body.
   virtual std::optional<Reply> early_reply() { return std::nullopt; }
-  // The whole body, at most body_limit() bytes. nullopt: not yet, call again in kPollInterval with the same body.
+  // The whole body, at most body_limit() bytes. nullopt: not yet, call again in kPollInterval with the same body; or
+  // failed(kAborted), when the sender has gone meanwhile.
   virtual std::optional<Reply> finish(const std::string& body) = 0;
   // For kAborted nobody reads the reply.
   virtual Reply failed(BodyFailure why) = 0;

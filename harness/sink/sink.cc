@@ -14,6 +14,7 @@
 
 #include "base/ids.h"
 #include "sink/control.h"
+#include "sink/grpc_receiver.h"
 #include "sink/receiver.h"
 #include "store/capture_format.h"
 #include "store/capture_writer.h"
@@ -56,13 +57,17 @@ struct Sink::Parts {
   Tally tally;
   std::unique_ptr<store::CaptureWriter> writer;
   std::unique_ptr<CaptureState> capture;
-  std::unique_ptr<Receiver> receiver;
+  std::unique_ptr<Intake> intake;
+  std::unique_ptr<HttpReceiver> http_receiver;
+  std::unique_ptr<GrpcReceiver> grpc_receiver;
   std::unique_ptr<Control> control;
   std::unique_ptr<HttpServer> control_server;
-  std::unique_ptr<HttpServer> http_server;  // destroyed first
+  std::unique_ptr<HttpServer> http_server;
+  std::unique_ptr<HttpServer> grpc_server;  // destroyed first
 
   Result<void> open();
   Result<void> listen();
+  Result<void> listen_control();
   Result<void> announce() const;
   void recount(const store::Frame& frame);
   std::string path(const char* name) const { return options.out + "/" + name; }
@@ -70,12 +75,12 @@ struct Sink::Parts {
 
 // A frame of the interrupted sink before us counts as if we had received it.
 void Sink::Parts::recount(const store::Frame& frame) {
-  if (frame.status == store::kStatusAborted) return tally.aborted();
-  if (frame.status != 200) return tally.refused(fmt::format("before-restart-{}", frame.status));
+  if (frame.status == store::kStatusAborted) return tally.aborted(frame.transport);
+  if (frame.status != 200) return tally.refused(frame.transport, fmt::format("before-restart-{}", frame.status));
   Arena arena;
   std::vector<Span> spans;
   const auto notes = store::decode_frame(frame, arena, spans);
-  tally.accepted(spans, notes ? *notes : otlp::DecodeNotes{}, frame.body.size());
+  tally.accepted(frame.transport, spans, notes ? *notes : otlp::DecodeNotes{}, frame.body.size());
 }
 
 Result<void> Sink::Parts::open() {
@@ -101,10 +106,20 @@ Result<void> Sink::Parts::listen() {
   receive.expect_header = options.expect_header;
   receive.expect_value = options.expect_value;
   receive.log = options.log;
-  receiver = std::make_unique<Receiver>(receive, *writer, tally, system_clock());
-  auto http = HttpServer::listen(options.http, *receiver, options.limits, options.log);
+  intake = std::make_unique<Intake>(receive, *writer, tally, system_clock());
+  http_receiver = std::make_unique<HttpReceiver>(*intake);
+  auto http = HttpServer::listen(options.http, Protocol::kHttp1, *http_receiver, options.limits, options.log);
   if (!http) return tl::unexpected<Error>(http.error());
   http_server = std::move(*http);
+  if (options.grpc.empty()) return {};
+  grpc_receiver = std::make_unique<GrpcReceiver>(*intake);
+  auto grpc = HttpServer::listen(options.grpc, Protocol::kHttp2, *grpc_receiver, options.limits, options.log);
+  if (!grpc) return tl::unexpected<Error>(grpc.error());
+  grpc_server = std::move(*grpc);
+  return {};
+}
+
+Result<void> Sink::Parts::listen_control() {
   if (options.control.empty()) return {};
   if (!options.control_token.required() && !is_loopback(options.control)) {
     return fail(ErrorKind::kUsage, "the control API on " + options.control + " needs a token",
@@ -114,7 +129,7 @@ Result<void> Sink::Parts::listen() {
   control = std::make_unique<Control>(*capture, tally, options.control_token, random_instance());
   HttpLimits limits = options.limits;
   limits.threads = 1;
-  auto server = HttpServer::listen(options.control, *control, limits, options.log);
+  auto server = HttpServer::listen(options.control, Protocol::kHttp1, *control, limits, options.log);
   if (!server) return tl::unexpected<Error>(server.error());
   control_server = std::move(*server);
   return {};
@@ -123,6 +138,7 @@ Result<void> Sink::Parts::listen() {
 Result<void> Sink::Parts::announce() const {
   nlohmann::ordered_json out;
   out["http"] = http_server->address();
+  if (grpc_server) out["grpc"] = grpc_server->address();
   if (control_server) out["control"] = control_server->address();
   out["pid"] = getpid();
   return write_file(path("sink.json"), out.dump() + "\n");
@@ -135,18 +151,23 @@ Result<std::unique_ptr<Sink>> Sink::start(SinkOptions options) {
   auto parts = std::make_unique<Parts>();
   parts->options = std::move(options);
   Parts& p = *parts;
-  auto done = p.open().and_then([&] { return p.listen(); }).and_then([&] { return p.announce(); });
+  auto done = p.open().and_then([&] { return p.listen(); }).and_then([&] { return p.listen_control(); }).and_then([&] {
+    return p.announce();
+  });
   if (!done) return tl::unexpected<Error>(done.error());
   return std::unique_ptr<Sink>(new Sink(std::move(parts)));
 }
 
 uint16_t Sink::http_port() const { return parts_->http_server->port(); }
+uint16_t Sink::grpc_port() const { return parts_->grpc_server ? parts_->grpc_server->port() : uint16_t{0}; }
 uint16_t Sink::control_port() const { return parts_->control_server ? parts_->control_server->port() : uint16_t{0}; }
 std::string Sink::capture_path() const { return parts_->path("capture.hcl"); }
 TallyCounts Sink::counts() const { return parts_->tally.counts(); }
 
 Result<TallyCounts> Sink::stop() {
+  // One after the other: each waits only for what is under way on it.
   parts_->http_server->drain(parts_->options.drain_ms);
+  if (parts_->grpc_server) parts_->grpc_server->drain(parts_->options.drain_ms);
   const auto sealed = parts_->capture->seal();
   if (parts_->control_server) parts_->control_server->drain(kLastPiecesMs);
   if (!sealed) return tl::unexpected<Error>(sealed.error());

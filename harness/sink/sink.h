@@ -1,5 +1,5 @@
-// The mock backend: receives OTLP over HTTP, keeps every byte, answers by the specification, and counts. `hopcheck
-// sink`, the pod of the kind provider, and tests construct it here.
+// The mock backend: receives OTLP over HTTP and gRPC, keeps every byte, answers by the specification, and counts.
+// `hopcheck sink`, the pod of the kind provider, and tests construct it here.
 #pragma once
 
 #include <atomic>
@@ -17,7 +17,8 @@
 namespace hopcheck::sink {
 
 struct SinkOptions {
-  std::string http = "127.0.0.1:4318";     // OTLP; port 0: any free one
+  std::string http = "127.0.0.1:4318";     // OTLP/HTTP; port 0: any free one
+  std::string grpc;                        // OTLP/gRPC, such as "127.0.0.1:4317"; "" = none
   std::string control = "127.0.0.1:8080";  // control API; "" = none
   std::string out = ".";                   // directory for capture.hcl and sink.json; made when missing
   std::string run_id;
@@ -40,6 +41,7 @@ class Sink {
   Sink& operator=(const Sink&) = delete;
 
   uint16_t http_port() const;
+  uint16_t grpc_port() const;     // 0 when there is none
   uint16_t control_port() const;  // 0 when there is none
   std::string capture_path() const;
   TallyCounts counts() const;

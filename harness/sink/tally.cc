@@ -44,9 +44,20 @@ bool Tally::seen_before(const Span& span) {
   return false;
 }
 
-void Tally::accepted(const std::vector<Span>& spans, const otlp::DecodeNotes& notes, size_t body_bytes) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+// With the lock held.
+TransportCounts& Tally::received(store::FrameTransport transport) {
   ++counts_.bodies.received;
+  TransportCounts& counts = counts_.transports[transport == store::FrameTransport::kGrpc ? "grpc" : "http"];
+  ++counts.requests;
+  return counts;
+}
+
+void Tally::accepted(store::FrameTransport transport, const std::vector<Span>& spans, const otlp::DecodeNotes& notes,
+                     size_t body_bytes) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  TransportCounts& counts = received(transport);
+  ++counts.accepted;
+  counts.spans += spans.size();
   ++counts_.bodies.accepted;
   counts_.spans += spans.size();
   counts_.body_bytes += body_bytes;
@@ -58,16 +69,16 @@ void Tally::accepted(const std::vector<Span>& spans, const otlp::DecodeNotes& no
   }
 }
 
-void Tally::refused(const std::string& reason) {
+void Tally::refused(store::FrameTransport transport, const std::string& reason) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  ++counts_.bodies.received;
+  received(transport);
   ++counts_.bodies.refused;
   ++counts_.refused[reason];
 }
 
-void Tally::aborted() {
+void Tally::aborted(store::FrameTransport transport) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  ++counts_.bodies.received;
+  received(transport);
   ++counts_.bodies.aborted;
 }
 

@@ -10,8 +10,16 @@
 #include "model/run_result.h"
 #include "model/span.h"
 #include "otlp/decode.h"
+#include "store/capture.h"
 
 namespace hopcheck::sink {
+
+// Of one transport.
+struct TransportCounts {
+  uint64_t requests = 0;  // accepted, refused and aborted
+  uint64_t accepted = 0;
+  uint64_t spans = 0;     // of accepted ones
+};
 
 struct TallyCounts {
   BodyCounts bodies;  // received = accepted + refused + aborted; requests that were no trace export are not among them
@@ -21,19 +29,22 @@ struct TallyCounts {
   uint64_t strays = 0;      // other paths and methods, malformed heads
   std::map<std::string, uint64_t> refused;   // reason → bodies
   std::map<std::string, uint64_t> findings;  // code → occurrences
+  std::map<std::string, TransportCounts> transports;  // "grpc", "http": those that were used
 };
 
 class Tally {
  public:
   Tally();
-  void accepted(const std::vector<Span>& spans, const otlp::DecodeNotes& notes, size_t body_bytes);
-  void refused(const std::string& reason);
-  void aborted();
+  void accepted(store::FrameTransport transport, const std::vector<Span>& spans, const otlp::DecodeNotes& notes,
+                size_t body_bytes);
+  void refused(store::FrameTransport transport, const std::string& reason);
+  void aborted(store::FrameTransport transport);
   void stray();
   TallyCounts counts() const;
 
  private:
   bool seen_before(const Span& span);
+  TransportCounts& received(store::FrameTransport transport);
 
   mutable std::mutex mutex_;
   TallyCounts counts_;

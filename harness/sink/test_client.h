@@ -75,6 +75,13 @@ class TestClient {
     send(bytes);
     return receive();
   }
+  // The next bytes, whatever they are; "" when the connection ended or nothing came for 20 s.
+  std::string some() {
+    if (buffer_.empty()) more();
+    std::string out;
+    out.swap(buffer_);
+    return out;
+  }
   // Whether the server ended the connection, orderly or not.
   bool ended() {
     while (more()) {

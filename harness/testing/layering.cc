@@ -37,7 +37,7 @@ const std::map<std::string, Names, std::less<>>& arrows() {
     a["preview"] = plus(values, {"plan", "check", "report"});
     a["run"] = plus(values, kPure);
     for (const std::string& folder : kEdges) a[folder] = core;
-    a["sink"] = plus(core, {"store"});  // the sink writes the capture log, which is the store's
+    a["sink"] = plus(core, {"store", "h2"});  // the sink writes the capture log, which is the store's
     a["app"] = plus(core, kEdges);
     a["h2"] = values;  // the protocol alone, for those who own sockets
     a["demo"] = plus(values, {"config", "otlp", "plan", "h2"});
