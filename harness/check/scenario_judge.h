@@ -9,6 +9,7 @@
 #include "check/aggregate.h"
 #include "check/attribution.h"
 #include "check/judge.h"
+#include "check/signature_book.h"
 #include "check/skew.h"
 #include "plan/expand.h"
 #include "stats/histogram.h"
@@ -80,7 +81,6 @@ class ScenarioJudge {
   void judge_count();
   uint64_t silent_requests() const;
   void judge_rate();
-  void add_signature();
   void collect_detached(const Attribution& attribution);
   double claimed_sampling(const LedgerEntry* entry) const;
   const MeshProfile& first_profile() const;
@@ -106,6 +106,7 @@ class ScenarioJudge {
   std::map<std::pair<std::string, std::string>, HopGaps> gaps_;
   std::map<std::string, std::map<std::pair<std::string, std::string>, HopGaps>> gaps_by_journey_;
   SkewBook skew_;
+  SignatureBook signature_;
   std::map<int, int> change_budget_;  // service → missing inbound spans already excused
   uint64_t excused_spans_ = 0, judged_ = 0, rate_sent_ = 0, rate_seen_ = 0, drawn_ = 0;
   uint64_t failures_unseen_ = 0;  // answered with a server error, and not sampled

@@ -82,21 +82,6 @@ void ScenarioJudge::judge_rate() {
   }
 }
 
-// Complete requests by the path of each of their spans from the root (verdict.md section 6).
-void ScenarioJudge::add_signature() {
-  std::map<std::pair<std::string, std::string>, uint64_t> signature;
-  for (size_t t = 0; t < expansion_.trees.size(); ++t) {
-    if (completes_by_tree_[t] == 0) continue;
-    std::vector<std::string> paths;
-    for (const ExpectedSpan& span : expansion_.trees[t].spans) {
-      const std::string own = fmt::format("{}/{}/{}", span.service_name, to_string(span.kind), span.name);
-      paths.push_back(span.parent < 0 ? own : paths[span.parent] + " > " + own);
-      signature[{expansion_.trees[t].journey, paths.back()}] += completes_by_tree_[t];
-    }
-  }
-  for (const auto& [key, count] : signature) result_.signature.push_back({key.first, key.second, count});
-}
-
 // Two workloads under one service.name cannot be told apart by any backend (row M-54).
 void ScenarioJudge::note_collisions() {
   std::map<std::string, std::set<std::string>> workloads;
@@ -152,7 +137,7 @@ void ScenarioJudge::finish() {
     result_.hops.push_back(std::move(out));
   }
   result_.latency = {corrected_.distribution(), uncorrected_.distribution(), lateness_.distribution()};
-  add_signature();
+  result_.signature = signature_.lines(expansion_);
 }
 
 }  // namespace hopcheck::check

@@ -108,20 +108,6 @@ std::string request_id_relation(std::string_view id, const Span* parent) {
   return id == parent->attributes.text("guid:x-request-id") ? "same as the parent's" : "other than the parent's";
 }
 
-const char* type_name(AnyValue::Type type) {
-  switch (type) {
-    case AnyValue::Type::kString: return "string";
-    case AnyValue::Type::kBool: return "bool";
-    case AnyValue::Type::kInt: return "int";
-    case AnyValue::Type::kDouble: return "double";
-    case AnyValue::Type::kBytes: return "bytes";
-    case AnyValue::Type::kArray: return "array";
-    case AnyValue::Type::kKvlist: return "kvlist";
-    case AnyValue::Type::kEmpty: break;
-  }
-  return "empty";
-}
-
 std::string general_value(const Attribute& attribute, const Span& span, const Trace& trace) {
   const std::string_view key = attribute.key, text = attribute.value.text;
   const Span* parent = trace.parent_of(span);
@@ -200,6 +186,20 @@ void compare_counts(const std::string& subject, const std::map<std::string, uint
 }
 
 }  // namespace
+
+const char* type_name(AnyValue::Type type) {
+  switch (type) {
+    case AnyValue::Type::kString: return "string";
+    case AnyValue::Type::kBool: return "bool";
+    case AnyValue::Type::kInt: return "int";
+    case AnyValue::Type::kDouble: return "double";
+    case AnyValue::Type::kBytes: return "bytes";
+    case AnyValue::Type::kArray: return "array";
+    case AnyValue::Type::kKvlist: return "kvlist";
+    case AnyValue::Type::kEmpty: break;
+  }
+  return "empty";
+}
 
 Signature signature_of(const std::vector<Span>& spans, size_t skip_first) {
   std::map<TraceId, Trace> traces;

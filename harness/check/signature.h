@@ -47,6 +47,7 @@ struct SignatureDifference {
 // Empty when the two are equal under the rule. Sorted by subject and what.
 std::vector<SignatureDifference> compare_signatures(const Signature& expected, const Signature& actual,
                                                     CountRule rule);
+const char* type_name(AnyValue::Type type);  // "string" …
 // A few lines, or "no difference\n".
 std::string to_text(const std::vector<SignatureDifference>& differences);
 

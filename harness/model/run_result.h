@@ -90,9 +90,15 @@ struct Exhibit {
   std::vector<ExhibitSpan> expected, observed;
 };
 
-struct SignatureLine {  // path of service/kind/name from the root; verdict.md section 6
-  std::string journey, path;
-  uint64_t count = 0;
+// One kind of span of a journey (verdict.md section 6): which spans lead to it, how often it was seen, which attributes
+// it had, and what the profile says of both. What a profile expects and nobody saw is a line too, with count 0.
+struct SignatureLine {
+  std::string journey, path;              // service/KIND/name from the root on, joined by " > "
+  uint64_t count = 0, traces = 0;         // spans; requests that have at least one
+  std::string expected = "never";         // by the profile, in the journey's requests: always, sometimes, never
+  std::vector<std::string> attributes;    // "key:type", "resource key:type"; sorted
+  std::vector<std::string> unlisted;      // those of them that the profile does not name
+  std::vector<std::string> absent;        // what the profile asks of every such span and none had
 };
 
 struct ScenarioResult {

@@ -123,7 +123,11 @@ void trim(ScenarioResult& scenario, Budget& budget) {
   trim(scenario.latency.send_lateness, budget);
 
   const size_t lines = affordable(scenario.signature, budget.signature_bytes, [](SignatureLine& line) {
-    return 64 + trim(line.path, kMaxExhibitTextBytes) + trim(line.journey, kMaxExhibitTextBytes);
+    size_t bytes = 128 + trim(line.path, kMaxExhibitTextBytes) + trim(line.journey, kMaxExhibitTextBytes);
+    for (auto* list : {&line.attributes, &line.unlisted, &line.absent}) {
+      for (std::string& key : *list) bytes += 4 + trim(key, kMaxExhibitTextBytes);
+    }
+    return bytes;
   });
   cut(scenario.signature, std::min(lines, kMaxSignatureLines), "signature lines", scenario.notes);
   const size_t exhibits = affordable(scenario.exhibits, budget.exhibit_bytes, [](Exhibit& exhibit) {

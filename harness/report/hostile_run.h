@@ -40,7 +40,10 @@ inline RunResult hostile_run() {
     if (!s.verdict) s.skipped = h;
     s.expected_findings = s.notes = {h};
     for (HopResult& hop : s.hops) hop.from = hop.to = h;
-    for (SignatureLine& line : s.signature) line.journey = line.path = h;
+    for (SignatureLine& line : s.signature) {
+      line.journey = line.path = h;
+      line.attributes = line.unlisted = line.absent = {h};
+    }
     for (Finding& f : s.findings) spoil(f);
     for (Exhibit& e : s.exhibits) {
       e.code = h;

@@ -208,6 +208,11 @@ void fields(A& a, typename A::template Ref<SignatureLine> s) {
   a.field("journey", s.journey);
   a.field("path", s.path);
   a.field("count", s.count);
+  a.field("traces", s.traces);
+  a.field("expected", s.expected);
+  a.field("attributes", s.attributes);
+  a.field("unlisted", s.unlisted);
+  a.field("absent", s.absent);
 }
 
 template <class A>

@@ -101,8 +101,8 @@ auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, Exhibit> {
 }
 template <class T>
 auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, SignatureLine> {
-  auto& [a, b, c] = v;
-  return std::tie(a, b, c);
+  auto& [a, b, c, d, e, f, g, h] = v;
+  return std::tie(a, b, c, d, e, f, g, h);
 }
 template <class T>
 auto members(T& v) requires std::is_same_v<std::remove_const_t<T>, ScenarioResult> {
@@ -279,7 +279,7 @@ TEST(RunJson, CapsAreStatedAndCuttingTwiceChangesNothing) {
   const Exhibit exhibit = scenario.exhibits[0];
   scenario.exhibits.assign(kMaxExhibitsPerScenario + 9, exhibit);
   scenario.exhibits[0].observed[3].attributes[0].second = std::string(100'000, '\x01');
-  scenario.signature.assign(kMaxSignatureLines + 1, {"j", std::string(9000, '"'), 1});
+  scenario.signature.assign(kMaxSignatureLines + 1, {"j", std::string(9000, '"'), 1, 1, "never", {}, {}, {}});
   const RunResult once = capped(run);
   EXPECT_EQ(once.scenarios[0].exhibits.size(), kMaxExhibitsPerScenario);
   EXPECT_EQ(once.scenarios[0].exhibits[0].observed[3].attributes[0].second.substr(4096 - 64), "… (100000 bytes)");

@@ -179,7 +179,8 @@ inline ScenarioResult scenario(const char* name, const char* file, uint64_t requ
   s.latency = {distribution(requests, 9 * kMilli), distribution(requests, 8 * kMilli),
                distribution(requests, 18 * kMicro)};
   s.signature = {
-      {"checkout", "istio-ingressgateway.istio-system/SERVER/frontend.shop.svc.cluster.local:80/*", requests}};
+      {"checkout", "istio-ingressgateway.istio-system/SERVER/frontend.shop.svc.cluster.local:80/*", requests,
+       requests, "always", {"component:string", "http.method:string"}, {}, {}}};
   return s;
 }
 
