@@ -12,11 +12,11 @@ namespace {
 
 using Names = std::set<std::string, std::less<>>;
 
-const Names kPure = {"otlp", "plan", "check", "stats", "config", "report", "sim", "preview"};
+const Names kPure = {"otlp", "plan", "check", "stats", "config", "report", "sim", "preview", "otelcol"};
 const Names kEdges = {"load", "sink", "mesh", "store", "ui"};
 // No clock, socket, file, thread or environment in these.
 const Names kNoIo = {"base",   "model", "otlp",    "plan", "check", "stats",
-                     "config", "report", "sim", "preview", "run",   "h2"};
+                     "config", "report", "sim", "preview", "run",   "h2",   "otelcol"};
 
 Names plus(Names a, const Names& b) {
   a.insert(b.begin(), b.end());
@@ -35,6 +35,7 @@ const std::map<std::string, Names, std::less<>>& arrows() {
     a["check"] = plus(values, {"plan", "stats"});
     a["sim"] = plus(values, {"plan"});
     a["preview"] = plus(values, {"plan", "check", "report"});
+    a["otelcol"] = plus(values, {"config"});
     a["run"] = plus(values, kPure);
     for (const std::string& folder : kEdges) a[folder] = core;
     a["sink"] = plus(core, {"store", "h2"});  // the sink writes the capture log, which is the store's
