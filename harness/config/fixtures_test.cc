@@ -9,6 +9,7 @@
 #include <map>
 #include <sstream>
 
+#include "config/answers.h"
 #include "config/load.h"
 
 namespace hopcheck::config {
@@ -50,6 +51,7 @@ std::string problems_of(const std::string& path) {
   if (kind == "Suite") return text_of(load_suite(path, kShare));
   if (kind == "MeshProfile") return text_of(load_profile(path, kShare));
   if (kind == "Instrumentation") return text_of(parse_instrumentation(read(path), path));
+  if (kind == "Answers") return text_of(parse_answers(read(path), path));
   if (kind == "Rows") return text_of(parse_rows(read(path), path));
   return text_of(load_scenario(path, kShare));
 }

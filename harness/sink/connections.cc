@@ -3,6 +3,8 @@
 #include <chrono>
 #include <vector>
 
+#include "sink/first_bytes.h"
+
 namespace hopcheck::sink {
 
 OpenConnection::OpenConnection(Connections& shared) : shared_(shared) {
@@ -15,6 +17,15 @@ OpenConnection::~OpenConnection() {
   const std::lock_guard<std::mutex> lock(shared_.mutex_);
   shared_.open_.erase(this);
   shared_.gone_.notify_all();
+}
+
+void Connections::mismatched(const std::string& what, const std::string& peer, const std::string& detail) {
+  service.mismatched(what);
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (named_.size() >= kMostNamed || !named_.insert(what + " " + peer).second) return;
+  }
+  if (log) log(mismatch_text(what, peer, address, detail));
 }
 
 size_t Connections::size() {

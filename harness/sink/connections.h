@@ -1,31 +1,57 @@
-// What the connections of one server share. No Asio in here: it stays in .cc files.
+// What the connections of one server share. No Asio in here.
 #pragma once
 
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
+#include <string>
 #include <unordered_set>
 
 #include "sink/http_server.h"
 
 namespace boost::asio {
 class io_context;
+namespace ssl {
+class context;
 }
+}  // namespace boost::asio
 
 namespace hopcheck::sink {
 
 class OpenConnection;
 
-struct Connections {
-  Connections(Service& the_service, const HttpLimits& the_limits) : service(the_service), limits(the_limits) {}
+// A certificate and its key, loaded; one for each listener.
+struct TlsContext {
+  TlsContext();
+  ~TlsContext();
+  // kUsage: a file that cannot be read, is no PEM, or a key that is not the certificate's.
+  static Result<std::unique_ptr<TlsContext>> load(const TlsFiles& files, Protocol protocol);
+  std::unique_ptr<boost::asio::ssl::context> context;
+  Protocol protocol = Protocol::kHttp1;
+};
 
+struct Connections {
+  Connections(Protocol the_protocol, Service& the_service, const HttpLimits& the_limits)
+      : protocol(the_protocol), service(the_service), limits(the_limits) {}
+
+  const Protocol protocol;
   Service& service;
   const HttpLimits limits;
   std::atomic<uint64_t> buffered{0};  // bytes of bodies being read
   std::atomic<bool> draining{false};
+  // Set before the first connection.
+  std::unique_ptr<TlsContext> tls;  // null: plaintext
+  std::string address;              // that is listened on
+  std::function<void(const std::string&)> log;
 
+  boost::asio::ssl::context* tls_context() const { return tls ? tls->context.get() : nullptr; }
+  // A peer that speaks something else than this port does (first_bytes.h), or fails the handshake: counted, and named
+  // in the log once for each peer and kind, at most kMostNamed times.
+  void mismatched(const std::string& what, const std::string& peer, const std::string& detail);
   size_t size();
   // Closes those between requests, the others after the present one; `now`: all at once. From any thread.
   enum class Close { kWhenIdle, kNow };
@@ -34,7 +60,9 @@ struct Connections {
 
  private:
   friend class OpenConnection;
+  static constexpr size_t kMostNamed = 1000;
   std::mutex mutex_;
+  std::set<std::string> named_;
   std::condition_variable gone_;
   std::unordered_set<OpenConnection*> open_;
 };

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "config/answers.h"
 #include "sink/receiver.h"
 
 namespace hopcheck::sink {
@@ -41,6 +42,32 @@ std::optional<uint64_t> number_parameter(std::string_view query, std::string_vie
   }
   return absent;
 }
+
+Reply state_reply(const AnswerScript::State& state) {
+  nlohmann::ordered_json out;
+  out["name"] = state.name;
+  out["step"] = state.step;
+  out["given"] = state.given;
+  out["after"] = state.after;
+  return json_reply(out);
+}
+
+class NewAnswers : public Exchange {
+ public:
+  explicit NewAnswers(AnswerScript& answers) : answers_(answers) {}
+  std::optional<Reply> finish(const std::string& body) override {
+    auto plan = config::parse_answers(body, "answers");
+    if (!plan) return text_reply(400, config::to_text(plan.error()));
+    answers_.play(std::move(*plan));
+    return state_reply(answers_.state());
+  }
+  Reply failed(BodyFailure) override {
+    return text_reply(400, "a file of kind Answers, at most 64 KiB, is wanted here");
+  }
+
+ private:
+  AnswerScript& answers_;
+};
 
 // Asked again every kPollIntervalMs while there is nothing new: a piece then holds what came in meanwhile, where a
 // signal for each frame would send each of them alone.
@@ -89,8 +116,8 @@ Result<void> CaptureState::seal() {
   return sealed;
 }
 
-Control::Control(CaptureState& capture, const Tally& tally, Secret token, std::string instance)
-    : capture_(capture), tally_(tally), token_(std::move(token)), instance_(std::move(instance)) {}
+Control::Control(CaptureState& capture, const Tally& tally, AnswerScript& answers, Secret token, std::string instance)
+    : capture_(capture), tally_(tally), answers_(answers), token_(std::move(token)), instance_(std::move(instance)) {}
 
 Reply Control::status() const {
   const TallyCounts counts = tally_.counts();
@@ -103,6 +130,10 @@ Reply Control::status() const {
   out["sealed"] = capture_.sealed();
   out["instance"] = instance_;
   out["refused_by_reason"] = counts.refused;
+  out["refused_spans"] = counts.refused_spans;
+  out["rejected_spans"] = counts.rejected_spans;
+  out["duplicates"] = counts.duplicates;
+  out["mismatches"] = counts.mismatches;
   out["transports"] = nlohmann::ordered_json::object();
   for (const auto& [name, of] : counts.transports) {
     out["transports"][name] = {{"requests", of.requests}, {"accepted", of.accepted}, {"spans", of.spans}};
@@ -124,13 +155,16 @@ std::unique_ptr<Exchange> Control::begin(const RequestHead& head) {
     const std::optional<std::string_view> shown = head.field("x-hopcheck-token");
     if (!shown || !token_.matches(*shown)) return answer(text_reply(401, "X-Hopcheck-Token is missing or wrong"));
   }
-  const bool is_seal = path == "/seal";
-  if (!is_seal && path != "/status" && path != "/capture") return answer(text_reply(404, "no such path"));
+  const bool is_seal = path == "/seal", is_answers = path == "/answers";
+  if (!is_seal && !is_answers && path != "/status" && path != "/capture")
+    return answer(text_reply(404, "no such path"));
+  if (is_answers && head.method == "POST") return std::make_unique<NewAnswers>(answers_);
   if (head.method != (is_seal ? "POST" : "GET")) {
     Reply reply = text_reply(405, "wrong method");
-    reply.fields.emplace_back("Allow", is_seal ? "POST" : "GET");
+    reply.fields.emplace_back("Allow", is_seal ? "POST" : is_answers ? "GET, POST" : "GET");
     return answer(std::move(reply));
   }
+  if (is_answers) return answer(state_reply(answers_.state()));
   if (is_seal) return answer(seal());
   if (path == "/status") return answer(status());
   const std::optional<uint64_t> from = number_parameter(query, "from", 0);

@@ -4,8 +4,10 @@
 //   up to
 //                                      30 s for the first of them; empty = none yet; 416 when the file is shorter than
 //                                      that
-//   POST /seal                         ends the capture; exports are refused with 503 from then on
-//   GET /healthz                       200 while it serves; the only one that asks for no token
+//   GET /answers                       which step of the script is due, and how often each was given
+//   POST /answers                      a file of kind Answers: what exports are answered from now on; its steps empty =
+//   ok POST /seal                         ends the capture; exports are refused with 503 from then on GET /healthz 200
+//   while it serves; the only one that asks for no token
 // The token stands in the header X-Hopcheck-Token: the Kubernetes API proxy strips Authorization.
 #pragma once
 
@@ -13,6 +15,7 @@
 #include <memory>
 #include <string>
 
+#include "sink/answer_script.h"
 #include "sink/http_service.h"
 #include "sink/secret.h"
 #include "sink/tally.h"
@@ -36,8 +39,8 @@ class CaptureState {
 
 class Control : public Service {
  public:
-  Control(CaptureState& capture, const Tally& tally, Secret token, std::string instance);
-  uint64_t body_limit() const override { return 4096; }
+  Control(CaptureState& capture, const Tally& tally, AnswerScript& answers, Secret token, std::string instance);
+  uint64_t body_limit() const override { return 64 * 1024; }
   std::unique_ptr<Exchange> begin(const RequestHead& head) override;
   Reply malformed(int status) override;
 
@@ -47,6 +50,7 @@ class Control : public Service {
 
   CaptureState& capture_;
   const Tally& tally_;
+  AnswerScript& answers_;
   Secret token_;
   std::string instance_;
 };

@@ -88,7 +88,15 @@ Reply GrpcExchange::render(const Outcome& outcome) const {
   const int code = outcome.grpc >= 0         ? outcome.grpc
                    : outcome.status == 200 ? static_cast<int>(h2::kOk)
                                              : otlp::grpc_code(outcome.status);
-  return grpc_reply(code, outcome.message);
+  if (outcome.rejected) {
+    return grpc_reply(code, "", otlp::partial_body(otlp::Encoding::kProtobuf, *outcome.rejected, outcome.message));
+  }
+  Reply reply = grpc_reply(code, outcome.message);
+  if (outcome.retry_after_nanos) {
+    reply.fields.emplace_back("grpc-status-details-bin",
+                              otlp::grpc_status_details(code, outcome.message, *outcome.retry_after_nanos));
+  }
+  return reply;
 }
 
 }  // namespace

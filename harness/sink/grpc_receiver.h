@@ -15,6 +15,7 @@ class GrpcReceiver : public Service {
   uint64_t body_limit() const override;  // the message and its prefix
   std::unique_ptr<Exchange> begin(const RequestHead& head) override;
   Reply malformed(int status) override;
+  void mismatched(const std::string& what) override { intake_.tally.mismatched(what); }
 
  private:
   Intake& intake_;

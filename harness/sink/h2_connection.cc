@@ -2,10 +2,7 @@
 // Reading and writing go on side by side; answers are small, and at most Limits::streams of them wait for the peer.
 #include "h2/session.h"
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <unistd.h>
 
@@ -14,17 +11,12 @@
 #include <chrono>
 #include <map>
 
-#include "sink/connections.h"
+#include "sink/stream.h"
 
 namespace hopcheck::sink {
 
 namespace asio = boost::asio;
 using asio::ip::tcp;
-using Executor = asio::io_context::executor_type;
-using Socket = asio::basic_stream_socket<tcp, Executor>;
-using Timer =
-    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
-using ErrorCode = boost::system::error_code;
 using std::chrono::milliseconds;
 using SteadyClock = std::chrono::steady_clock;
 
@@ -62,21 +54,20 @@ h2::Response response_of(const Reply& reply) {
 class H2Connection : public OpenConnection {
  public:
   H2Connection(Socket socket, Connections& shared)
-      : OpenConnection(shared), socket_(std::move(socket)), timer_(socket_.get_executor()),
-        session_(session_limits(shared), handlers()) {
-    ErrorCode ignored;
-    const auto remote = socket_.remote_endpoint(ignored);
-    if (!ignored) peer_ = remote.address().to_string();
-    socket_.set_option(tcp::no_delay(true), ignored);
-  }
+      : OpenConnection(shared), stream_(std::move(socket), shared.tls_context()), timer_(stream_.get_executor()),
+        session_(session_limits(shared), handlers()) {}
 
   void start() {
-    write();
-    read();
     tick();
+    stream_.open(shared_, [self = self()](ErrorCode error) {
+      if (error) return self->close();
+      self->opened_ = true;
+      self->write();
+      self->read();
+    });
   }
   void close_from_outside(Connections::Close how) override {
-    asio::post(socket_.get_executor(), [self = self(), how] {
+    asio::post(stream_.get_executor(), [self = self(), how] {
       if (how == Connections::Close::kNow) return self->close();
       self->leave();
     });
@@ -107,15 +98,15 @@ class H2Connection : public OpenConnection {
   bool idle() const { return session_.open_streams() == 0 && session_.unanswered() == 0 && out_.empty(); }
   std::shared_ptr<H2Connection> self() { return std::static_pointer_cast<H2Connection>(shared_from_this()); }
 
-  Socket socket_;
+  Stream stream_;
   Timer timer_;
   h2::ServerSession session_;
   std::map<int32_t, Pending> pending_;
-  std::string peer_;
   std::array<char, kReadSize> in_;
   std::string out_;  // being written
   SteadyClock::time_point useful_ = SteadyClock::now();         // when a request began or ended
   SteadyClock::time_point write_deadline_ = SteadyClock::time_point::max();
+  bool opened_ = false;   // TLS is through
   bool spoke_ = false;    // the peer has sent something
   bool leaving_ = false;
   bool broken_ = false;   // the peer broke the protocol: what says so is sent, then it ends
@@ -141,7 +132,7 @@ std::optional<h2::Response> H2Connection::begin(const h2::Request& request) {
   RequestHead head;
   head.method = request.method;
   head.target = request.path;
-  head.peer = peer_;
+  head.peer = stream_.peer();
   head.chunked = true;
   if (!request.authority.empty()) head.fields.emplace_back("host", request.authority);
   for (const h2::Field& field : request.fields) head.fields.emplace_back(field.name, field.value);
@@ -180,11 +171,11 @@ void H2Connection::finish(int32_t stream) {
 }
 
 void H2Connection::read() {
-  socket_.async_read_some(asio::buffer(in_), [self = self()](ErrorCode error, size_t size) {
+  stream_.async_read_some(asio::buffer(in_), [self = self()](ErrorCode error, size_t size) {
     if (error) return self->close();
     self->spoke_ = true;
     if (!self->session_.receive({self->in_.data(), size})) self->broken_ = true;
-    if (!self->socket_.is_open()) return self->close();  // reset meanwhile
+    if (!self->stream_.socket().is_open()) return self->close();  // reset meanwhile
     self->account(self->session_.buffered_bytes());
     if (self->shared_.buffered > self->shared_.limits.max_buffered_bytes) {
       self->refuse_bodies(BodyFailure::kOverloaded, SteadyClock::time_point::max());
@@ -195,14 +186,14 @@ void H2Connection::read() {
 }
 
 void H2Connection::write() {
-  if (!out_.empty() || !socket_.is_open()) return;
+  if (!out_.empty() || !opened_ || !stream_.socket().is_open()) return;
   out_ = session_.output();
   if (out_.empty()) {
     if (broken_ || session_.finished() || (leaving_ && idle())) close();
     return;
   }
   write_deadline_ = SteadyClock::now() + milliseconds(shared_.limits.write_timeout_ms);
-  asio::async_write(socket_, asio::buffer(out_), [self = self()](ErrorCode error, size_t) {
+  asio::async_write(stream_, asio::buffer(out_), [self = self()](ErrorCode error, size_t) {
     self->out_.clear();
     self->write_deadline_ = SteadyClock::time_point::max();
     if (error) return self->close();
@@ -216,7 +207,7 @@ void H2Connection::tick() {
       std::any_of(pending_.begin(), pending_.end(), [](const auto& each) { return each.second.whole; });
   timer_.expires_after(milliseconds(waiting ? kPollIntervalMs : kTickMs));
   timer_.async_wait([self = self()](ErrorCode error) {
-    if (error || !self->socket_.is_open()) return;
+    if (error || !self->stream_.socket().is_open()) return;
     std::vector<int32_t> whole;
     for (const auto& [stream, pending] : self->pending_) {
       if (pending.whole) whole.push_back(stream);
@@ -224,7 +215,7 @@ void H2Connection::tick() {
     for (const int32_t stream : whole) self->finish(stream);
     self->look_at_deadlines();
     self->write();
-    if (self->socket_.is_open()) self->tick();
+    if (self->stream_.socket().is_open()) self->tick();
   });
 }
 
@@ -256,6 +247,7 @@ void H2Connection::refuse_bodies(BodyFailure why, SteadyClock::time_point now) {
 
 // No new requests; those that are open go on.
 void H2Connection::leave() {
+  if (!opened_) return close();
   if (!leaving_) session_.go_away();
   leaving_ = true;
   write();
@@ -263,19 +255,14 @@ void H2Connection::leave() {
 
 void H2Connection::close() {
   timer_.cancel();
-  ErrorCode ignored;
-  socket_.shutdown(tcp::socket::shutdown_both, ignored);
-  socket_.close(ignored);
+  stream_.close();
   std::map<int32_t, Pending> open;
   open.swap(pending_);
   for (const auto& [stream, pending] : open) pending.exchange->failed(BodyFailure::kAborted);
 }
 
 void H2Connection::reset() {
-  ErrorCode ignored;
-  socket_.set_option(tcp::socket::linger(true, 0), ignored);
-  timer_.cancel();
-  socket_.close(ignored);
+  stream_.reset();
   close();
 }
 

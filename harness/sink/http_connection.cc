@@ -1,21 +1,19 @@
 // Beast parses, this file decides when to read, for how long, and whether a connection can go on.
-#include "sink/connections.h"
-
 #include <fmt/format.h>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/buffers_range.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <optional>
+
+#include "sink/stream.h"
 
 namespace hopcheck::sink {
 
@@ -23,12 +21,6 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using asio::ip::tcp;
-// With the concrete executor: one thread runs each loop, so no strand and no type erasure is needed.
-using Executor = asio::io_context::executor_type;
-using Socket = asio::basic_stream_socket<tcp, Executor>;
-using Timer =
-    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
-using ErrorCode = boost::system::error_code;
 using std::chrono::milliseconds;
 using SteadyClock = std::chrono::steady_clock;
 
@@ -76,17 +68,18 @@ std::string_view view(beast::string_view text) { return {text.data(), text.size(
 class Connection : public OpenConnection {
  public:
   Connection(Socket socket, Connections& shared)
-      : OpenConnection(shared), socket_(std::move(socket)), timer_(socket_.get_executor()),
-        buffer_(shared.limits.max_header_bytes + kReadSize) {
-    ErrorCode ignored;
-    const auto remote = socket_.remote_endpoint(ignored);
-    if (!ignored) peer_ = remote.address().to_string();
-    socket_.set_option(tcp::no_delay(true), ignored);
-  }
+      : OpenConnection(shared), stream_(std::move(socket), shared.tls_context()), timer_(stream_.get_executor()),
+        buffer_(shared.limits.max_header_bytes + kReadSize) {}
 
-  void start() { wait_for_request(); }
+  void start() {
+    arm(shared_.tls ? shared_.limits.header_timeout_ms : shared_.limits.idle_timeout_ms);
+    stream_.open(shared_, [self = self()](ErrorCode error) {
+      if (error) return self->close();
+      self->wait_for_request();
+    });
+  }
   void close_from_outside(Connections::Close how) override {
-    asio::post(socket_.get_executor(), [self = self(), how] {
+    asio::post(stream_.get_executor(), [self = self(), how] {
       if (how == Connections::Close::kNow || self->idle_) self->close();
     });
   }
@@ -105,22 +98,29 @@ class Connection : public OpenConnection {
   void discard_body();
   void linger(size_t discarded);
   void close() {
-    ErrorCode ignored;
     timer_.cancel();
-    socket_.shutdown(tcp::socket::shutdown_both, ignored);
-    socket_.close(ignored);
+    stream_.close();
+  }
+
+  void reset() {
+    timer_.cancel();
+    stream_.reset();
+  }
+  // Nobody waits for our answer: the peer has closed its side while we kept it waiting.
+  bool is_gone() {
+    pollfd look{stream_.socket().native_handle(), POLLRDHUP, 0};
+    return ::poll(&look, 1, 0) > 0;
   }
 
   // The deadline of the operation that follows; on expiry it is cancelled and timed_out_ is set.
   void arm(int64_t timeout_ms);
   std::shared_ptr<Connection> self() { return std::static_pointer_cast<Connection>(shared_from_this()); }
 
-  Socket socket_;
+  Stream stream_;
   Timer timer_;
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<GrowingBody>> parser_;
   std::unique_ptr<Exchange> exchange_;
-  std::string peer_;
   std::string out_;
   SteadyClock::time_point body_start_;
   uint64_t timer_generation_ = 0;
@@ -138,7 +138,7 @@ void Connection::arm(int64_t timeout_ms) {
     if (error || generation != self->timer_generation_) return;
     self->timed_out_ = true;
     ErrorCode ignored;
-    self->socket_.cancel(ignored);
+    self->stream_.socket().cancel(ignored);
   });
 }
 
@@ -150,7 +150,7 @@ void Connection::wait_for_request() {
   if (buffer_.size() > 0) return read_head();  // pipelined
   idle_ = true;
   arm(shared_.limits.idle_timeout_ms);
-  socket_.async_read_some(buffer_.prepare(kReadSize), [self = self()](ErrorCode error, size_t size) {
+  stream_.async_read_some(buffer_.prepare(kReadSize), [self = self()](ErrorCode error, size_t size) {
     self->idle_ = false;
     if (error) return self->close();
     self->buffer_.commit(size);
@@ -163,7 +163,7 @@ void Connection::read_head() {
   parser_->header_limit(static_cast<uint32_t>(shared_.limits.max_header_bytes));
   parser_->body_limit(UINT64_MAX);  // looked at after the head, which may be refused for a better reason
   arm(shared_.limits.header_timeout_ms);
-  http::async_read_header(socket_, buffer_, *parser_,
+  http::async_read_header(stream_, buffer_, *parser_,
                           [self = self()](ErrorCode error, size_t) { self->on_head(error); });
 }
 
@@ -188,7 +188,7 @@ void Connection::serve_head() {
   RequestHead head;
   head.method = view(message.method_string());
   head.target = view(message.target());
-  head.peer = peer_;
+  head.peer = stream_.peer();
   for (const auto& field : message) {
     head.fields.emplace_back(view(field.name_string()), view(field.value()));
   }
@@ -209,7 +209,7 @@ void Connection::serve_head() {
   if (!expects || parser_->is_done()) return read_body();
   out_ = "HTTP/1.1 100 Continue\r\n\r\n";
   arm(shared_.limits.write_timeout_ms);
-  asio::async_write(socket_, asio::buffer(out_), [self = self()](ErrorCode error, size_t) {
+  asio::async_write(stream_, asio::buffer(out_), [self = self()](ErrorCode error, size_t) {
     if (error) return self->body_failed(error);
     self->read_body();
   });
@@ -229,7 +229,7 @@ void Connection::read_body() {
   const int64_t earned_ms = static_cast<int64_t>(size * 1000 / shared_.limits.body_bytes_per_second);
   const auto spent = std::chrono::duration_cast<milliseconds>(SteadyClock::now() - body_start_).count();
   arm(std::max<int64_t>(0, shared_.limits.body_grace_ms + earned_ms - spent));
-  http::async_read_some(socket_, buffer_, *parser_, [self = self()](ErrorCode error, size_t) {
+  http::async_read_some(stream_, buffer_, *parser_, [self = self()](ErrorCode error, size_t) {
     if (error) return self->body_failed(error);
     self->read_body();
   });
@@ -253,8 +253,12 @@ void Connection::body_failed(ErrorCode error) {
 
 void Connection::finish() {
   const std::optional<Reply> reply = exchange_->finish(parser_->get().body());
+  if (reply && reply->connection == Reply::Connection::kReset) return reset();
   if (reply) return send(*reply);
-  if (shared_.draining) return close();
+  if (shared_.draining || is_gone()) {
+    exchange_->failed(BodyFailure::kAborted);
+    return close();
+  }
   ++timer_generation_;
   timer_.expires_after(milliseconds(kPollIntervalMs));
   timer_.async_wait([self = self()](ErrorCode error) {
@@ -282,7 +286,7 @@ void Connection::send(const Reply& reply) {
   out_ += "\r\n";
   if (!parser_ || parser_->get().method() != http::verb::head) out_ += reply.body;
   arm(shared_.limits.write_timeout_ms);
-  asio::async_write(socket_, asio::buffer(out_), [self = self()](ErrorCode error, size_t) {
+  asio::async_write(stream_, asio::buffer(out_), [self = self()](ErrorCode error, size_t) {
     if (error) return self->close();
     self->after_reply();
   });
@@ -297,7 +301,7 @@ void Connection::after_reply() {
   }
   if (body_unread_) {
     ErrorCode ignored;
-    socket_.shutdown(tcp::socket::shutdown_send, ignored);
+    stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
     arm(kLingerMs);
     return linger(0);
   }
@@ -313,7 +317,7 @@ void Connection::discard_body() {
   }
   parser_->get().body().clear();
   arm(kLingerMs);
-  http::async_read_some(socket_, buffer_, *parser_, [self = self()](ErrorCode error, size_t) {
+  http::async_read_some(stream_, buffer_, *parser_, [self = self()](ErrorCode error, size_t) {
     if (error) return self->close();
     self->discard_body();
   });
@@ -324,7 +328,7 @@ void Connection::discard_body() {
 void Connection::linger(size_t discarded) {
   buffer_.clear();
   if (discarded > kLingerAtMost) return close();
-  socket_.async_read_some(buffer_.prepare(kReadSize),
+  stream_.async_read_some(buffer_.prepare(kReadSize),
                           [self = self(), discarded](ErrorCode error, size_t size) {
                             if (error) return self->close();
                             self->linger(discarded + size);

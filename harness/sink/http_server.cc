@@ -51,7 +51,7 @@ class AsioServer : public HttpServer {
  public:
   AsioServer(Protocol protocol, Service& service, const HttpLimits& limits, std::function<void(const std::string&)> log)
       : serve_(protocol == Protocol::kHttp2 ? serve_http2 : serve_http1),
-        connections_(service, limits),
+        connections_(protocol, service, limits),
         log_(std::move(log)),
         workers_(static_cast<size_t>(limits.threads)),
         acceptor_(workers_.front().loop),
@@ -64,7 +64,7 @@ class AsioServer : public HttpServer {
     }
   }
 
-  Result<void> open(const std::string& address);
+  Result<void> open(const Listener& listener);
   std::string address() const override { return to_text(endpoint_); }
   uint16_t port() const override { return endpoint_.port(); }
   void drain(int64_t grace_ms) override;
@@ -90,7 +90,13 @@ class AsioServer : public HttpServer {
   bool complained_ = false;  // about accepting, once per spell
 };
 
-Result<void> AsioServer::open(const std::string& address) {
+Result<void> AsioServer::open(const Listener& listener) {
+  const std::string& address = listener.address;
+  if (!listener.tls.certificate.empty()) {
+    auto tls = TlsContext::load(listener.tls, listener.protocol);
+    if (!tls) return tl::unexpected<Error>(tls.error());
+    connections_.tls = std::move(*tls);
+  }
   const std::optional<tcp::endpoint> endpoint = parse_address(address);
   if (!endpoint)
     return fail(ErrorKind::kUsage, "bad address " + address, "", "write ADDRESS:PORT, such as 127.0.0.1:4318");
@@ -108,6 +114,8 @@ Result<void> AsioServer::open(const std::string& address) {
     return fail(ErrorKind::kEnvironment, "cannot listen on " + address, error.message(),
                 taken ? "stop the program that listens there, or choose another port (0: any free one)" : "");
   }
+  connections_.address = to_text(endpoint_);
+  connections_.log = log_;
   accept();
   for (Worker& worker : workers_) worker.thread = std::thread([&worker] { worker.loop.run(); });
   return {};
@@ -153,11 +161,11 @@ void AsioServer::drain(int64_t grace_ms) {
 
 }  // namespace
 
-Result<std::unique_ptr<HttpServer>> HttpServer::listen(const std::string& address, Protocol protocol,
-                                                       Service& service, const HttpLimits& limits,
+Result<std::unique_ptr<HttpServer>> HttpServer::listen(const Listener& listener, Service& service,
+                                                       const HttpLimits& limits,
                                                        std::function<void(const std::string&)> log) {
-  auto server = std::make_unique<AsioServer>(protocol, service, limits, std::move(log));
-  if (auto opened = server->open(address); !opened) return tl::unexpected<Error>(opened.error());
+  auto server = std::make_unique<AsioServer>(listener.protocol, service, limits, std::move(log));
+  if (auto opened = server->open(listener); !opened) return tl::unexpected<Error>(opened.error());
   return server;
 }
 

@@ -27,13 +27,20 @@ struct HttpLimits {
 };
 
 enum class Protocol : uint8_t { kHttp1, kHttp2 };
+struct TlsFiles {
+  std::string certificate, key;  // PEM: the chain, its key; "" = plaintext
+};
+struct Listener {
+  std::string address;  // "ADDRESS:PORT": "127.0.0.1:4318", "[::1]:0", "0.0.0.0:4318"; port 0: the system chooses
+  Protocol protocol = Protocol::kHttp1;
+  TlsFiles tls;
+};
 
 class HttpServer {
  public:
-  // Listens on "ADDRESS:PORT" ("127.0.0.1:4318", "[::1]:0", "0.0.0.0:4318"; port 0: the system chooses) and serves
-  // until stopped. `service` outlives the server. Error: kUsage for a malformed address, kEnvironment for one that
-  // cannot be had.
-  static Result<std::unique_ptr<HttpServer>> listen(const std::string& address, Protocol protocol, Service& service,
+  // Listens and serves until stopped. `service` outlives the server. Error: kUsage for a malformed address or unusable
+  // certificate, kEnvironment for an address that cannot be had.
+  static Result<std::unique_ptr<HttpServer>> listen(const Listener& listener, Service& service,
                                                     const HttpLimits& limits,
                                                     std::function<void(const std::string&)> log);
   virtual ~HttpServer() = default;  // stops at once

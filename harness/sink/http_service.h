@@ -56,6 +56,8 @@ class Service {
   virtual uint64_t body_limit() const = 0;
   // Views of the head are valid during the call only.
   virtual std::unique_ptr<Exchange> begin(const RequestHead& head) = 0;
+  // A connection spoke something else than its port does, or failed its TLS handshake.
+  virtual void mismatched(const std::string& what) { static_cast<void>(what); }
   // The bytes were no acceptable HTTP head: status 400, 408 or 431.
   virtual Reply malformed(int status) = 0;
 };

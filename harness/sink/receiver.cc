@@ -1,10 +1,14 @@
 #include "sink/receiver.h"
 
+#include "base/text.h"
 #include "otlp/status_body.h"
 
 namespace hopcheck::sink {
 
 namespace {
+
+constexpr size_t kMaxNamedPath = 200;
+constexpr int64_t kNanosPerSecond = 1'000'000'000;
 
 std::optional<otlp::Encoding> encoding_of(const RequestHead& head) {
   const std::optional<std::string_view> type = head.field("content-type");
@@ -21,7 +25,6 @@ Reply status_reply(int status, std::string_view message, otlp::Encoding encoding
   reply.content_type = otlp::content_type(encoding);
   reply.body = otlp::status_body(status, message, encoding);
   if (status == 405) reply.fields.emplace_back("Allow", "POST");
-  if (status == 503) reply.fields.emplace_back("Retry-After", "1");
   return reply;
 }
 
@@ -70,10 +73,19 @@ std::optional<TraceExchange::Refusal> HttpExchange::examine(const RequestHead& h
 }
 
 Reply HttpExchange::render(const Outcome& outcome) const {
-  if (outcome.status != 200) return status_reply(outcome.status, outcome.message, encoding_);
+  if (outcome.status != 200) {
+    Reply reply = status_reply(outcome.status, outcome.message, encoding_);
+    // Whole seconds (RFC 9110 section 10.2.3): never less than what is asked for.
+    const int64_t nanos = outcome.retry_after_nanos.value_or(0);
+    if (outcome.retry_after_nanos) {
+      reply.fields.emplace_back("Retry-After", std::to_string((nanos + kNanosPerSecond - 1) / kNanosPerSecond));
+    }
+    return reply;
+  }
   Reply reply;
   reply.content_type = otlp::content_type(encoding_);
-  reply.body = otlp::success_body(encoding_);
+  reply.body = outcome.rejected ? otlp::partial_body(encoding_, *outcome.rejected, outcome.message)
+                                : std::string(otlp::success_body(encoding_));
   return reply;
 }
 
@@ -85,6 +97,11 @@ std::unique_ptr<Exchange> HttpReceiver::begin(const RequestHead& head) {
   const bool traces = path_and_query(head.target).first == "/v1/traces";
   if (traces && head.method == "POST") return std::make_unique<HttpExchange>(intake_, head);
   intake_.tally.stray();
+  if (!traces && head.method == "POST") {
+    const std::string path = printable(path_and_query(head.target).first.substr(0, kMaxNamedPath));
+    intake_.name_once("wrong-path", std::string(head.peer) + " posts to " + path +
+                                        ", which is not served: OTLP/HTTP has /v1/traces");
+  }
   const otlp::Encoding encoding = encoding_of(head).value_or(otlp::Encoding::kJson);
   return answered(traces ? status_reply(405, "only POST is served here", encoding)
                          : status_reply(404, "only /v1/traces is served here", encoding));

@@ -14,6 +14,7 @@ class HttpReceiver : public Service {
   uint64_t body_limit() const override { return intake_.options.max_body_bytes; }
   std::unique_ptr<Exchange> begin(const RequestHead& head) override;
   Reply malformed(int status) override;
+  void mismatched(const std::string& what) override { intake_.tally.mismatched(what); }
 
  private:
   Intake& intake_;

@@ -80,6 +80,7 @@ void Sink::Parts::recount(const store::Frame& frame) {
   Arena arena;
   std::vector<Span> spans;
   const auto notes = store::decode_frame(frame, arena, spans);
+  tally.rejected(store::rejected_spans(frame));
   tally.accepted(frame.transport, spans, notes ? *notes : otlp::DecodeNotes{}, frame.body.size());
 }
 
@@ -107,13 +108,16 @@ Result<void> Sink::Parts::listen() {
   receive.expect_value = options.expect_value;
   receive.log = options.log;
   intake = std::make_unique<Intake>(receive, *writer, tally, system_clock());
+  intake->answers.play(options.answers);
   http_receiver = std::make_unique<HttpReceiver>(*intake);
-  auto http = HttpServer::listen(options.http, Protocol::kHttp1, *http_receiver, options.limits, options.log);
+  auto http =
+      HttpServer::listen({options.http, Protocol::kHttp1, options.tls}, *http_receiver, options.limits, options.log);
   if (!http) return tl::unexpected<Error>(http.error());
   http_server = std::move(*http);
   if (options.grpc.empty()) return {};
   grpc_receiver = std::make_unique<GrpcReceiver>(*intake);
-  auto grpc = HttpServer::listen(options.grpc, Protocol::kHttp2, *grpc_receiver, options.limits, options.log);
+  auto grpc =
+      HttpServer::listen({options.grpc, Protocol::kHttp2, options.tls}, *grpc_receiver, options.limits, options.log);
   if (!grpc) return tl::unexpected<Error>(grpc.error());
   grpc_server = std::move(*grpc);
   return {};
@@ -126,10 +130,10 @@ Result<void> Sink::Parts::listen_control() {
                 "whoever reaches that port can read the capture and end it",
                 "set HOPCHECK_CONTROL_TOKEN or --control-token-file, or listen on 127.0.0.1");
   }
-  control = std::make_unique<Control>(*capture, tally, options.control_token, random_instance());
+  control = std::make_unique<Control>(*capture, tally, intake->answers, options.control_token, random_instance());
   HttpLimits limits = options.limits;
   limits.threads = 1;
-  auto server = HttpServer::listen(options.control, Protocol::kHttp1, *control, limits, options.log);
+  auto server = HttpServer::listen({options.control, Protocol::kHttp1, {}}, *control, limits, options.log);
   if (!server) return tl::unexpected<Error>(server.error());
   control_server = std::move(*server);
   return {};

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "model/answers.h"
 #include "sink/http_server.h"
 #include "sink/secret.h"
 #include "sink/tally.h"
@@ -19,12 +20,14 @@ namespace hopcheck::sink {
 struct SinkOptions {
   std::string http = "127.0.0.1:4318";     // OTLP/HTTP; port 0: any free one
   std::string grpc;                        // OTLP/gRPC, such as "127.0.0.1:4317"; "" = none
+  TlsFiles tls;                            // of both; none: plaintext
   std::string control = "127.0.0.1:8080";  // control API; "" = none
   std::string out = ".";                   // directory for capture.hcl and sink.json; made when missing
   std::string run_id;
   uint64_t max_body_bytes = otlp::kMaxBodyBytes;
   std::string expect_header;               // name; with expect_value
   Secret expect_value;
+  AnswerPlan answers;                      // what exports are answered over time; none: all are accepted
   Secret control_token;                    // required unless the control API is on loopback only
   int64_t drain_ms = 5000;
   HttpLimits limits;

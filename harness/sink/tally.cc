@@ -52,7 +52,7 @@ TransportCounts& Tally::received(store::FrameTransport transport) {
   return counts;
 }
 
-void Tally::accepted(store::FrameTransport transport, const std::vector<Span>& spans, const otlp::DecodeNotes& notes,
+void Tally::accepted(store::FrameTransport transport, std::span<const Span> spans, const otlp::DecodeNotes& notes,
                      size_t body_bytes) {
   const std::lock_guard<std::mutex> lock(mutex_);
   TransportCounts& counts = received(transport);
@@ -69,9 +69,10 @@ void Tally::accepted(store::FrameTransport transport, const std::vector<Span>& s
   }
 }
 
-void Tally::refused(store::FrameTransport transport, const std::string& reason) {
+void Tally::refused(store::FrameTransport transport, const std::string& reason, uint64_t spans) {
   const std::lock_guard<std::mutex> lock(mutex_);
   received(transport);
+  counts_.refused_spans += spans;
   ++counts_.bodies.refused;
   ++counts_.refused[reason];
 }
@@ -80,6 +81,16 @@ void Tally::aborted(store::FrameTransport transport) {
   const std::lock_guard<std::mutex> lock(mutex_);
   received(transport);
   ++counts_.bodies.aborted;
+}
+
+void Tally::rejected(uint64_t spans) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  counts_.rejected_spans += spans;
+}
+
+void Tally::mismatched(const std::string& what) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  ++counts_.mismatches[what];
 }
 
 void Tally::stray() {
@@ -98,7 +109,9 @@ std::string summary_json(const TallyCounts& counts) {
   out["spans"] = counts.spans;
   out["bytes"] = counts.body_bytes;
   out["refused"] = counts.refused;
-  out["rejected"] = nlohmann::ordered_json::object();  // every span of an accepted body is stored
+  out["refusedSpans"] = counts.refused_spans;
+  out["rejected"] = nlohmann::ordered_json::object();  // reason → spans
+  if (counts.rejected_spans > 0) out["rejected"]["partial-success"] = counts.rejected_spans;
   out["duplicates"] = counts.duplicates;
   out["findings"] = counts.findings;
   out["aborted"] = counts.bodies.aborted;

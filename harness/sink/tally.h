@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,21 +24,27 @@ struct TransportCounts {
 
 struct TallyCounts {
   BodyCounts bodies;  // received = accepted + refused + aborted; requests that were no trace export are not among them
-  uint64_t spans = 0;
+  uint64_t spans = 0;         // stored
+  uint64_t refused_spans = 0;  // in bodies that were decoded and then refused: they were never ours to lose
+  uint64_t rejected_spans = 0;  // of accepted bodies, by partial successes; not among `spans`
   uint64_t body_bytes = 0;  // of accepted bodies, as received
   uint64_t duplicates = 0;  // spans whose trace and span id were stored before
   uint64_t strays = 0;      // other paths and methods, malformed heads
   std::map<std::string, uint64_t> refused;   // reason → bodies
   std::map<std::string, uint64_t> findings;  // code → occurrences
+  std::map<std::string, uint64_t> mismatches;  // what was spoken to the wrong port → connections
   std::map<std::string, TransportCounts> transports;  // "grpc", "http": those that were used
 };
 
 class Tally {
  public:
   Tally();
-  void accepted(store::FrameTransport transport, const std::vector<Span>& spans, const otlp::DecodeNotes& notes,
+  void accepted(store::FrameTransport transport, std::span<const Span> spans, const otlp::DecodeNotes& notes,
                 size_t body_bytes);
-  void refused(store::FrameTransport transport, const std::string& reason);
+  void refused(store::FrameTransport transport, const std::string& reason, uint64_t spans = 0);
+  void rejected(uint64_t spans);  // of an accepted body, by a partial success
+  // A connection that speaks something else than its port does.
+  void mismatched(const std::string& what);
   void aborted(store::FrameTransport transport);
   void stray();
   TallyCounts counts() const;

@@ -1,6 +1,7 @@
 #include "store/capture_format.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 
 #include "store/capture_crc32c.h"
@@ -127,6 +128,14 @@ std::string encode_frame_head(const Frame& frame) {
   put<uint32_t>(out, static_cast<uint32_t>(rest.size() + frame.body.size()));
   put<uint32_t>(out, crc32c(frame.body, crc32c(rest)));
   return out += rest;
+}
+
+uint64_t rejected_spans(const Frame& frame) {
+  uint64_t count = 0;
+  for (const auto& [name, value] : frame.headers) {
+    if (name == kRejectedSpans) std::from_chars(value.data(), value.data() + value.size(), count);
+  }
+  return count;
 }
 
 std::string encode_capture_footer(const CaptureTotals& totals, uint64_t bytes_before) {

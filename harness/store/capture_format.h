@@ -29,6 +29,13 @@ inline constexpr size_t kFramePrefixBytes = 8;            // length and CRC
 inline constexpr size_t kMinFrameRest = 22;               // a frame without peer, headers and body
 inline constexpr size_t kMaxFrameRest = 256u << 20;       // a longer one is damage
 inline constexpr uint16_t kStatusAborted = 499;           // the sender went away in mid-body
+inline constexpr uint16_t kStatusReset = 444;             // the connection was reset instead of an answer, as scripted
+// A frame's header that no sender can set: so many spans, the last ones of the body, were rejected by the answer
+// (partial success). Who decodes the frame leaves them out.
+inline constexpr std::string_view kRejectedSpans = "hopcheck-rejected-spans";
+
+// What kRejectedSpans says; 0 without it.
+uint64_t rejected_spans(const Frame& frame);
 
 struct CaptureTotals {
   uint64_t frames = 0;

@@ -163,6 +163,13 @@ Result<otlp::DecodeNotes> decode_body(std::string_view body, otlp::Encoding enco
                                            : otlp::decode_protobuf(body, arena, out);
 }
 
+// Of the spans from `first` on; how many.
+uint64_t leave_out_rejected(const Frame& frame, size_t first, std::vector<Span>& spans) {
+  const size_t rejected = std::min<uint64_t>(rejected_spans(frame), spans.size() - first);
+  spans.resize(spans.size() - rejected);
+  return rejected;
+}
+
 void Loader::native(std::string_view file) {
   CaptureParser parser;
   const auto on_frame = [&](const Frame& frame) {
@@ -175,9 +182,12 @@ void Loader::native(std::string_view file) {
       ++out_.bodies.accepted;
       decode(frame.sequence, frame.arrival_unix_nanos, "frame", frame.sequence,
              [&](std::vector<Span>& spans) -> Result<otlp::DecodeNotes> {
+               const size_t first = spans.size();
                const auto body = otlp::decompress(frame.body, frame.content_encoding, otlp::kMaxBodyBytes, held_.arena);
                if (!body) return tl::unexpected<Error>(body.error());
-               return decode_body(*body, frame.encoding, held_.arena, spans);
+               auto notes = decode_body(*body, frame.encoding, held_.arena, spans);
+               if (notes) out_.rejected_spans += leave_out_rejected(frame, first, spans);
+               return notes;
              });
     }
   };
@@ -266,6 +276,7 @@ Result<otlp::DecodeNotes> decode_frame(const Frame& frame, Arena& arena, std::ve
   const size_t first = out.size();
   auto notes = decode_body(kept, frame.encoding, arena, out);
   if (!notes) return notes;
+  leave_out_rejected(frame, first, out);
   for (size_t i = first; i < out.size(); ++i) {
     out[i].frame_sequence = frame.sequence;
     out[i].arrival_unix_nanos = frame.arrival_unix_nanos;
