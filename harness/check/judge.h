@@ -36,6 +36,8 @@ struct JudgeInput {
   std::string reproduce;                     // "{file}" is the scenario's file
   // Rules that do not exist in this judgement (rule_set.h), unlike RuleOptions::exclude, which leaves findings out.
   std::vector<std::string> without_rules;
+  // Whoever judges for the findings alone, and often, leaves the signature out of the results.
+  enum class Signatures : uint8_t { kCollect, kSkip } signatures = Signatures::kCollect;
   PatternCache* patterns = nullptr;          // of whoever judges often, in one thread; null: made for each scenario
 };
 

@@ -241,6 +241,10 @@ TEST_F(SamplingTest, AnUnknownProviderIsNamed) {
   EXPECT_EQ(judged().size(), 3u);  // a missing pair of spans for each hop: without MeshConfig nobody knows why
   environment_.extension_providers = {"otel-http", "otel-tracing"};
   EXPECT_EQ(judged(), std::vector<std::string>{"HOP0112 object=Telemetry istio-system/mesh-default"});
+  spans_.clear();
+  load("extended/telemetry-provider-unknown.yaml", "istio-1.30", 6);
+  for (uint64_t n = 0; n < 6; ++n) leave(n, real);
+  EXPECT_EQ(judged(), std::vector<std::string>{}) << "claimed as it is, nothing is missing";
 }
 
 // Row D-04: the gateway is silent because the only Telemetry object governs another namespace.

@@ -343,7 +343,8 @@ void ScenarioJudge::judge_request(uint64_t n, const LedgerEntry* entry, Attribut
   if (!excused) hits = request_hits(view, patterns_);
   aggregates_.add(n, observed, hits);
   add_gaps(observed, tree, match);
-  if (!excused) signature_.add(tree.journey, observed, match);  // else it shows two configurations at once
+  // An excused request shows two configurations at once.
+  if (input_.signatures == JudgeInput::Signatures::kCollect && !excused) signature_.add(tree.journey, observed, match);
   classify_spans(observed, tree, match, hits, excused, attribution);
   const bool absent = std::any_of(hits.begin(), hits.end(), [](const Hit& hit) { return means_absence(hit.code); });
   const bool defective = std::any_of(hits.begin(), hits.end(), is_defect);

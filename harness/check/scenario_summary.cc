@@ -137,7 +137,7 @@ void ScenarioJudge::finish() {
     result_.hops.push_back(std::move(out));
   }
   result_.latency = {corrected_.distribution(), uncorrected_.distribution(), lateness_.distribution()};
-  result_.signature = signature_.lines(expansion_);
+  if (input_.signatures == JudgeInput::Signatures::kCollect) result_.signature = signature_.lines(expansion_);
 }
 
 }  // namespace hopcheck::check

@@ -149,7 +149,7 @@ std::string claimable_text(const SpecEnvironment& e) {
   if (e.naming == NamingMode::kOtelSemanticConventions) out += "    enrichment: OTEL_SEMANTIC_CONVENTIONS\n";
   else out += fmt::format("    naming: {}\n", e.naming_unset ? "unset" : to_string(e.naming));
   out += e.sampling ? fmt::format("    sampling: {}\n", *e.sampling) : "    sampling: unset\n";
-  return out + fmt::format("    telemetryScope: {}\n", quoted(e.telemetry_scope));
+  return out + fmt::format("    telemetryScope: {}\n    meshTracing: {}\n", quoted(e.telemetry_scope), e.mesh_tracing);
 }
 
 std::string environment_text(const SpecEnvironment& e) {
@@ -157,7 +157,7 @@ std::string environment_text(const SpecEnvironment& e) {
   out += fmt::format("    transport: {}\n", to_string(e.transport));
   out += claimable_text(e);
   if (e.gateway_spawn) out += fmt::format("    gatewaySpawn: {}\n", *e.gateway_spawn);
-  out += fmt::format("    meshTracing: {}\n    namingRestart: {}\n", e.mesh_tracing, e.naming_restart);
+  out += fmt::format("    namingRestart: {}\n", e.naming_restart);
   if (!e.telemetry_provider.empty()) out += "    telemetryProvider: " + quoted(e.telemetry_provider) + "\n";
   out += "    withoutSidecar: " + list(e.without_sidecar) + "\n";
   if (!e.mtls_off.empty()) out += "    mtlsOff: " + list(e.mtls_off) + "\n";

@@ -29,6 +29,7 @@ void read_claimable(Reader& reader, SpecEnvironment& environment) {
   if (enriched && naming != nullptr)
     reader.problem("naming", "has no effect with enrichment OTEL_SEMANTIC_CONVENTIONS");
   if (enriched) environment.naming = NamingMode::kOtelSemanticConventions;
+  environment.mesh_tracing = reader.boolean("meshTracing", environment.mesh_tracing);
   const Node* sampling = reader.take("sampling");
   if (sampling && sampling->kind == Node::Kind::kScalar && sampling->text == "unset") {
     environment.sampling = std::nullopt;
@@ -88,7 +89,6 @@ void read_environment(Reader& spec, ScenarioDraft& draft) {
   read_claimable(reader, environment);
   read_scope(reader, "spec.environment", draft, environment);
   if (reader.has("gatewaySpawn")) environment.gateway_spawn = reader.boolean("gatewaySpawn", true);
-  environment.mesh_tracing = reader.boolean("meshTracing", true);
   environment.telemetry_provider = reader.text("telemetryProvider", "");
   environment.naming_restart = reader.boolean("namingRestart", true);
   environment.without_sidecar = reader.texts("withoutSidecar");

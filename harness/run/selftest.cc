@@ -178,6 +178,7 @@ class Block {
     if (mesh.has_ledger) input.tag = mesh.tag;
     input.profiles = &plan_.profiles;
     input.without_rules = without_rules;
+    input.signatures = check::JudgeInput::Signatures::kSkip;
     input.patterns = &patterns_;
     check::ScenarioInput scenario;
     scenario.scenario = mesh.scenario;
