@@ -149,6 +149,16 @@ bool has_ended(pid_t pid, siginfo_t& info) {
   return ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
 }
 
+// A program of many threads is a zombie for /proc when its first one is, but can be waited for only when all are gone.
+bool ends_within(int64_t most_ms, pid_t pid, siginfo_t& info) {
+  constexpr int64_t kLookMs = 5;
+  for (int64_t waited = 0; !has_ended(pid, info); waited += kLookMs) {
+    if (waited >= most_ms) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(kLookMs));
+  }
+  return true;
+}
+
 std::optional<Crash> crash_of(const Child& child) {
   siginfo_t info{};
   if (!has_ended(child.pid, info)) return std::nullopt;
@@ -311,7 +321,7 @@ Result<void> LocalProcesses::stop(const std::vector<std::string>& names) {
   std::string left;
   for (const Child& child : ending) {
     siginfo_t info{};
-    const bool gone = has_ended(child.pid, info) && !group_alive(child.pid);
+    const bool gone = ends_within(kProofMs, child.pid, info) && !group_alive(child.pid);
     if (!gone) {
       left += (left.empty() ? "" : ", ") + child.name + " (group " + std::to_string(child.pid) + ")";
       continue;
