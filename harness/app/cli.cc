@@ -111,6 +111,7 @@ int run_cli(int argc, char** argv) {
   add_check(cli, context);
   add_report(cli, context);
   add_environment(cli, context);
+  add_doctor(cli, context);
   add_explain(cli, context);
   add_rows(cli, context);
   add_compare(cli, context);

@@ -34,6 +34,7 @@ void add_sink(CLI::App& app, Context& context);
 void add_load(CLI::App& app, Context& context);
 void add_agent(CLI::App& app, Context& context);    // in-cluster load agent
 void add_environment(CLI::App& app, Context& context);  // up | down | gc
+void add_doctor(CLI::App& app, Context& context);
 void add_explain(CLI::App& app, Context& context);
 void add_rows(CLI::App& app, Context& context);
 void add_compare(CLI::App& app, Context& context);

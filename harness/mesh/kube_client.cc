@@ -143,8 +143,14 @@ class CurlKubeClient final : public KubeClient {
     curl_blob ca = blob_of(config_.ca_pem), certificate = blob_of(config_.certificate_pem),
               key = blob_of(config_.key_pem);
     curl_easy_setopt(handle, CURLOPT_CAINFO_BLOB, &ca);
-    curl_easy_setopt(handle, CURLOPT_SSLCERT_BLOB, &certificate);
-    curl_easy_setopt(handle, CURLOPT_SSLKEY_BLOB, &key);
+    if (!config_.certificate_pem.empty()) {
+      curl_easy_setopt(handle, CURLOPT_SSLCERT_BLOB, &certificate);
+      curl_easy_setopt(handle, CURLOPT_SSLKEY_BLOB, &key);
+    }
+    if (!config_.token.empty()) {
+      curl_easy_setopt(handle, CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_BEARER));
+      curl_easy_setopt(handle, CURLOPT_XOAUTH2_BEARER, config_.token.c_str());
+    }
     curl_easy_setopt(handle, CURLOPT_NOPROXY, "*");
     curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(handle, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));

@@ -1,5 +1,6 @@
 // A small client of the Kubernetes API (https://kubernetes.io/docs/reference/using-api/): requests, server-side apply,
-// watches, and the proxy to pods. Authenticates with the kubeconfig's client certificate over keep-alive connections.
+// watches, and the proxy to pods. Authenticates with the kubeconfig's client certificate or token over keep-alive
+// connections.
 // The API server strips the Authorization header from proxied requests, hence X-Hopcheck-Token. Thread-safe. The seam
 // KubeClient has one real implementation (libcurl) here and one fake in kube_fake.h.
 #pragma once

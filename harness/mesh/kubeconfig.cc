@@ -23,6 +23,30 @@ YAML::Node named(const YAML::Node& list, const std::string& name) {
   return YAML::Node(YAML::NodeType::Undefined);
 }
 
+constexpr size_t kMaxFile = size_t{1} << 20;
+
+std::string small_file(const std::string& folder, const std::string& name) {
+  if (name.empty()) return "";
+  std::ifstream in(name.front() == '/' || folder.empty() ? name : folder + "/" + name, std::ios::binary);
+  std::string text(kMaxFile, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(in.gcount()));
+  return text;
+}
+
+// The value of KEY-data, else the file that KEY names.
+std::string credential(const YAML::Node& map, const std::string& key, const std::string& folder) {
+  const std::string data = base64_decode(map[key + "-data"].as<std::string>(""));
+  return data.empty() ? small_file(folder, map[key].as<std::string>("")) : data;
+}
+
+std::string token_of(const YAML::Node& user, const std::string& folder) {
+  std::string token = user["token"].as<std::string>("");
+  if (token.empty()) token = small_file(folder, user["tokenFile"].as<std::string>(""));
+  while (!token.empty() && std::isspace(static_cast<unsigned char>(token.back()))) token.pop_back();
+  return token;
+}
+
 }  // namespace
 
 std::string base64_decode(const std::string& text) {
@@ -51,22 +75,25 @@ std::string base64_decode(const std::string& text) {
   return out;
 }
 
-Result<Kubeconfig> parse_kubeconfig(const std::string& text) {
+Result<Kubeconfig> parse_kubeconfig(const std::string& text, const std::string& folder) {
   try {
     const YAML::Node root = YAML::Load(text);
     const YAML::Node context = named(root["contexts"], root["current-context"].as<std::string>(""));
-    const YAML::Node cluster = named(root["clusters"], context["context"]["cluster"].as<std::string>(""));
-    const YAML::Node user = named(root["users"], context["context"]["user"].as<std::string>(""));
+    const YAML::Node cluster = named(root["clusters"], context["context"]["cluster"].as<std::string>(""))["cluster"];
+    const YAML::Node user = named(root["users"], context["context"]["user"].as<std::string>(""))["user"];
     Kubeconfig out;
-    out.server = cluster["cluster"]["server"].as<std::string>("");
-    out.ca_pem = base64_decode(cluster["cluster"]["certificate-authority-data"].as<std::string>(""));
-    out.certificate_pem = base64_decode(user["user"]["client-certificate-data"].as<std::string>(""));
-    out.key_pem = base64_decode(user["user"]["client-key-data"].as<std::string>(""));
-    if (out.server.rfind("https://", 0) == 0 && !out.ca_pem.empty() && !out.certificate_pem.empty() &&
-        !out.key_pem.empty())
-      return out;
+    out.server = cluster["server"].as<std::string>("");
+    out.ca_pem = credential(cluster, "certificate-authority", folder);
+    out.certificate_pem = credential(user, "client-certificate", folder);
+    out.key_pem = credential(user, "client-key", folder);
+    out.token = token_of(user, folder);
+    const bool can_log_in = !out.token.empty() || (!out.certificate_pem.empty() && !out.key_pem.empty());
+    if (out.server.rfind("https://", 0) == 0 && !out.ca_pem.empty() && can_log_in) return out;
+    if (user["exec"].IsDefined() || user["auth-provider"].IsDefined())
+      return fail(ErrorKind::kEnvironment, "the kubeconfig is not usable", "its user logs in through a plugin",
+                  "name a kubeconfig with a token or a client certificate");
     return fail(ErrorKind::kEnvironment, "the kubeconfig is not usable",
-                "it lacks a server, an embedded CA or an embedded client certificate");
+                "it lacks a server, a CA, or a client certificate or token");
   } catch (const YAML::Exception& error) {
     return fail(ErrorKind::kEnvironment, "the kubeconfig is not usable", error.what());
   }
@@ -79,7 +106,8 @@ Result<Kubeconfig> load_kubeconfig(const std::string& path) {
   if (!in)
     return fail(ErrorKind::kEnvironment, "cannot read the kubeconfig " + path,
                 "the cluster was not created or its folder is gone");
-  return parse_kubeconfig(text.str());
+  const size_t slash = path.rfind('/');
+  return parse_kubeconfig(text.str(), slash == std::string::npos ? "" : path.substr(0, slash));
 }
 
 }  // namespace hopcheck::mesh

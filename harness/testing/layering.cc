@@ -12,11 +12,12 @@ namespace {
 
 using Names = std::set<std::string, std::less<>>;
 
-const Names kPure = {"otlp", "plan", "check", "stats", "config", "report", "sim", "preview", "otelcol"};
+const Names kPure = {"otlp", "plan", "check", "stats", "config", "report", "sim", "preview", "otelcol",
+                     "doctor"};
 const Names kEdges = {"load", "sink", "mesh", "store", "ui"};
 // No clock, socket, file, thread or environment in these.
 const Names kNoIo = {"base",   "model", "otlp",    "plan", "check", "stats",
-                     "config", "report", "sim", "preview", "run",   "h2",   "otelcol"};
+                     "config", "report", "sim", "preview", "run",   "h2",   "otelcol", "doctor"};
 
 Names plus(Names a, const Names& b) {
   a.insert(b.begin(), b.end());
@@ -76,7 +77,8 @@ const Names kSourcesOnly = {"nlohmann/", "CLI/", "httplib.h", "curl/", "boost/",
 
 // Which folders use which third-party header (prefix).
 const std::map<std::string, Names, std::less<>> kOwners = {
-    {"nlohmann/", {"plan", "report", "preview", "store", "load", "sink", "mesh", "app", "demo", "bench", "fuzz"}},
+    {"nlohmann/",
+     {"plan", "report", "preview", "doctor", "store", "load", "sink", "mesh", "app", "demo", "bench", "fuzz"}},
     {"CLI/", {"app", "demo"}},
     {"httplib.h", {"demo"}},
     {"nghttp2/", {"h2"}},

@@ -1,0 +1,49 @@
+// What several probes ask of the evidence: versions, which providers are in use, what stands behind them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "doctor/evidence.h"
+
+namespace hopcheck::doctor {
+
+struct Version {
+  int major = 0, minor = 0;
+  auto operator<=>(const Version&) const = default;
+};
+// The first "N.N" of "v1.34.4", "1.30.4-dev", "hub/pilot:1.30.4"; nullopt when there is none.
+std::optional<Version> version_in(const std::string& text);
+std::string to_string(const Version& version);
+
+// Tracing that applies to a mesh: Telemetry objects with a tracing part, and the MeshConfigs of control planes there.
+std::string root_namespace(const ClusterEvidence& evidence);
+std::vector<const MeshConfigFact*> mesh_configs_in_use(const ClusterEvidence& evidence);
+// Names of providers that Telemetry objects or defaultProviders ask for, sorted.
+std::vector<std::string> providers_asked_for(const ClusterEvidence& evidence);
+// A registered provider whose name is near, for a name that is not registered.
+std::optional<std::string> near_provider(const ClusterEvidence& evidence, const std::string& name);
+
+struct UsedProvider {
+  const MeshConfigFact* mesh_config = nullptr;
+  const ProviderFact* provider = nullptr;
+};
+// OpenTelemetry providers that are asked for, misspelled names included; all registered ones where none is.
+std::vector<UsedProvider> used_providers(const ClusterEvidence& evidence);
+// The Service a host names; nullptr when there is none.
+const ServiceFact* service_of(const ClusterEvidence& evidence, const std::string& host);
+// The Service that is meant by a host that names none: its short form, or nearly the same; nullptr when there is none.
+const ServiceFact* near_service(const ClusterEvidence& evidence, const std::string& host);
+// The Services that used providers name or mean, each once. Where no provider is registered, those that look like a
+// Collector's by name and port.
+std::vector<const ServiceFact*> collector_services(const ClusterEvidence& evidence);
+// Pods a Service selects, without those that are going; none for a Service without selector.
+std::vector<const PodFact*> pods_behind(const ClusterEvidence& evidence, const ServiceFact& service);
+const CollectorEvidence* collector_of(const ClusterEvidence& evidence, const ServiceFact& service);
+
+std::string joined(const std::vector<std::string>& parts, const std::string& separator = ", ");
+// "3 pods" / "1 pod"
+std::string counted(size_t count, const std::string& noun);
+
+}  // namespace hopcheck::doctor
