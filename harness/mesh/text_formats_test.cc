@@ -31,7 +31,7 @@ TEST(Kubeconfig, AnythingElseIsAnError) {
   EXPECT_FALSE(parse_kubeconfig("").has_value());
   EXPECT_FALSE(parse_kubeconfig("[").has_value());
   EXPECT_FALSE(parse_kubeconfig("current-context: gone\ncontexts: []\n").has_value());
-  EXPECT_FALSE(parse_kubeconfig(kubeconfig("{token: abc}")).has_value()) << "no client certificate";
+  EXPECT_FALSE(parse_kubeconfig(kubeconfig("{username: abc}")).has_value()) << "no client certificate and no token";
   EXPECT_FALSE(parse_kubeconfig(kubeconfig("{client-certificate-data: '!!!', client-key-data: a2V5}")).has_value());
   EXPECT_FALSE(load_kubeconfig("/nonexistent/kubeconfig").has_value());
 }
