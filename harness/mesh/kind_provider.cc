@@ -236,7 +236,8 @@ std::string KindProvider::why_not(const run::EnvironmentState& state) const {
 Result<void> KindProvider::ensure(const run::EnvironmentState& state, run::StepLog& log,
                                   const std::atomic<bool>& stop) {
   if (!options_.topology_to_yaml) return fail(ErrorKind::kInternal, "KindOptions::topology_to_yaml is not set");
-  if (!started_) {
+  const bool first = !started_;
+  if (first) {
     const size_t token = log.begin("tools and images");
     const Result<void> begun = start(state, stop);
     log.end(token, begun ? "ok" : "failed");
@@ -260,7 +261,9 @@ Result<void> KindProvider::ensure(const run::EnvironmentState& state, run::StepL
   record_.naming_restart = state.naming_restart;
   record_.gateway_spawn = state.gateway_spawn;
   record_.complete = true;
-  return save_env(options_.state_dir, record_);
+  const Result<void> saved = save_env(options_.state_dir, record_);
+  // Between the groups of a run the session waits; what a run finds otherwise on a standing environment changes here.
+  return saved && first && !updates_before_.empty() ? wait_tracing_settled(log, stop) : saved;
 }
 
 Result<void> KindProvider::keep() {
