@@ -1,6 +1,6 @@
 // Row M-15 by real runs: the same journeys over OTLP/gRPC and OTLP/HTTP have equal signatures, a run with a lost
-// traceparent has another. Not part of ctest: scripts/ci/local and scripts/ci/standing make the runs and name their
-// directories in HOPCHECK_CI_RUN, HOPCHECK_CI_RUN_HTTP and HOPCHECK_CI_RUN_CUT.
+// traceparent has another. Not part of ctest: scripts/ci/local makes the runs and names their directories in
+// HOPCHECK_CI_RUN, HOPCHECK_CI_RUN_HTTP and HOPCHECK_CI_RUN_CUT.
 #include <gtest/gtest.h>
 
 #include <cstdlib>

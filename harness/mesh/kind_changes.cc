@@ -32,6 +32,11 @@ Result<void> KindProvider::apply_difference(const run::EnvironmentState& state, 
     return fail(ErrorKind::kEnvironment, "environment " + record_.id + " does not fit: it needs a new environment", why,
                 "leave --env out, or hopcheck down --env " + record_.id);
   }
+  const bool first = !run_begun_;
+  if (first && tracing_differs(state)) {
+    const Result<void> changed = change_before_run(state, log, stop);
+    if (!changed) return changed;
+  }
   const Result<void> begun = run_begun_ ? Result<void>() : begin_run(options_.run, log, stop);
   if (!begun) return begun;
   const Result<void> rendered = render_all(state);
@@ -51,9 +56,7 @@ Result<void> KindProvider::apply_difference(const run::EnvironmentState& state, 
   if (!state.naming_restart && (state.naming != record_.naming || state.naming_unset != record_.naming_unset)) {
     graph.add("istioctl install", {}, [&](Stop s) { return install_all(state, s); });  // and no proxy hears of it
   }
-  if (state.transport != record_.transport || state.sampling != record_.sampling ||
-      state.mesh_tracing != record_.mesh_tracing || state.telemetry_provider != record_.telemetry_provider ||
-      state.telemetry_scope != record_.telemetry_scope) {
+  if (tracing_differs(state)) {
     graph.add("Telemetry mesh-default", {}, [&](Stop s) { return change_telemetry(state, s); });
   }
   if (!manifest_.workloads.empty()) {
@@ -80,6 +83,33 @@ run::EnvironmentState KindProvider::applied_naming() const {
   applied.naming_restart = record_.naming_restart;
   applied.gateway_spawn = record_.gateway_spawn;
   return applied;
+}
+
+bool KindProvider::tracing_differs(const run::EnvironmentState& state) const {
+  return state.transport != record_.transport || state.sampling != record_.sampling ||
+         state.mesh_tracing != record_.mesh_tracing || state.telemetry_provider != record_.telemetry_provider ||
+         state.telemetry_scope != record_.telemetry_scope;
+}
+
+void KindProvider::note_tracing(const run::EnvironmentState& state) {
+  record_.transport = state.transport;
+  record_.sampling = state.sampling;
+  record_.mesh_tracing = state.mesh_tracing;
+  record_.telemetry_provider = state.telemetry_provider;
+  record_.telemetry_scope = state.telemetry_scope;
+}
+
+// What a run finds otherwise on a standing environment is changed, and in force, before its capture begins: proxies
+// that still drain would miss spans, and what they send late would be in the capture and not in their counters.
+Result<void> KindProvider::change_before_run(const run::EnvironmentState& state, run::StepLog& log,
+                                             const std::atomic<bool>& stop) {
+  const size_t token = log.begin("Telemetry mesh-default");
+  Result<void> changed = change_telemetry(state, stop);
+  log.end(token, changed ? "ok" : "failed");
+  if (!changed) return changed;
+  note_tracing(state);
+  changed = save_env(options_.state_dir, record_);
+  return changed ? wait_tracing_settled(log, stop) : changed;
 }
 
 // The objects of the new state are applied, then those of the old one that it does not have are removed.

@@ -236,8 +236,7 @@ std::string KindProvider::why_not(const run::EnvironmentState& state) const {
 Result<void> KindProvider::ensure(const run::EnvironmentState& state, run::StepLog& log,
                                   const std::atomic<bool>& stop) {
   if (!options_.topology_to_yaml) return fail(ErrorKind::kInternal, "KindOptions::topology_to_yaml is not set");
-  const bool first = !started_;
-  if (first) {
+  if (!started_) {
     const size_t token = log.begin("tools and images");
     const Result<void> begun = start(state, stop);
     log.end(token, begun ? "ok" : "failed");
@@ -251,19 +250,13 @@ Result<void> KindProvider::ensure(const run::EnvironmentState& state, run::StepL
         std::find(record_.agents.begin(), record_.agents.end(), instance.topology.ns) != record_.agents.end();
     if (instance.mesh_client && !known) record_.agents.push_back(instance.topology.ns);
   }
-  record_.transport = state.transport;
-  record_.sampling = state.sampling;
-  record_.mesh_tracing = state.mesh_tracing;
-  record_.telemetry_provider = state.telemetry_provider;
-  record_.telemetry_scope = state.telemetry_scope;
+  note_tracing(state);
   record_.naming = state.naming;
   record_.naming_unset = state.naming_unset;
   record_.naming_restart = state.naming_restart;
   record_.gateway_spawn = state.gateway_spawn;
   record_.complete = true;
-  const Result<void> saved = save_env(options_.state_dir, record_);
-  // Between the groups of a run the session waits; what a run finds otherwise on a standing environment changes here.
-  return saved && first && !updates_before_.empty() ? wait_tracing_settled(log, stop) : saved;
+  return save_env(options_.state_dir, record_);
 }
 
 Result<void> KindProvider::keep() {

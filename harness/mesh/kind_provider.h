@@ -121,6 +121,9 @@ class KindProvider final : public run::Provider {
                              const std::atomic<bool>& stop);
   Result<void> install_all(const run::EnvironmentState& state, const std::atomic<bool>& stop);  // further ones too
   run::EnvironmentState applied_naming() const;
+  bool tracing_differs(const run::EnvironmentState& state) const;
+  void note_tracing(const run::EnvironmentState& state);
+  Result<void> change_before_run(const run::EnvironmentState& state, run::StepLog& log, const std::atomic<bool>& stop);
   Result<void> change_telemetry(const run::EnvironmentState& state, const std::atomic<bool>& stop);
   Result<void> restart_pods(const run::EnvironmentState& state, const std::atomic<bool>& stop);
   Result<void> render_all(const run::EnvironmentState& state);
