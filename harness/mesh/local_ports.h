@@ -10,6 +10,7 @@
 namespace hopcheck::mesh {
 
 constexpr uint16_t kSinkOtlpPort = 4318;
+constexpr uint16_t kSinkGrpcPort = 4317;
 constexpr uint16_t kSinkControlPort = 8080;
 constexpr uint16_t kCollectorHealthPort = 13133;
 constexpr uint16_t kCollectorMetricsPort = 8888;

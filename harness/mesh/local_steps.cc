@@ -143,6 +143,8 @@ Result<void> LocalProvider::start_backend(Stop stop) {
                "sink",
                "--http",
                fmt::format("{}:{}", mesh_.sink_ip, kSinkOtlpPort),
+               "--grpc",
+               fmt::format("{}:{}", mesh_.sink_ip, kSinkGrpcPort),
                "--control",
                fmt::format("{}:{}", mesh_.sink_ip, kSinkControlPort),
                "--out",

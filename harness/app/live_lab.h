@@ -1,0 +1,49 @@
+// The laboratory of the live exporter tests: a namespace with sinks that play managed backends, and meshed apps, each
+// with a Telemetry object and an export provider of its own, so that one look at the sinks shows what every kind of
+// provider does. MeshConfig is changed for it. Everything is put back when the program ends, also after a failure.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "app/live_cluster.h"
+
+namespace hopcheck {
+
+struct LabApp {
+  const char* name;      // of the Deployment; the provider is "lab-<name>"
+  const char* provider;  // YAML of its opentelemetry; "" = the mesh's own provider otel-tracing
+};
+const std::vector<LabApp>& lab_apps();
+
+constexpr const char* kVendor = "vendor.hopcheck-lab.svc.cluster.local";
+
+// Deployment and Service of a sink. `args`: further arguments, each after ", ". `mounts`, `volumes`: YAML lists. Its
+// port 4319 is the gRPC one by a name that does not say so.
+std::string lab_sink(const std::string& name, const std::string& image, const std::string& args,
+                     const std::string& mounts = "[]", const std::string& volumes = "[]");
+
+class Lab : public ::testing::Environment {
+ public:
+  static Lab& the();  // registered on first use; GoogleTest owns it
+  LiveCluster cluster;
+  std::map<std::string, std::string> pods;  // app → its pod
+  uint64_t lookup_failures_before = 0;
+
+  // Requests without any trace header, each of which leaves one SERVER span.
+  void drive(const std::string& app, int requests);
+  // Every span of what was driven has left the proxy.
+  void expect_sent(const std::string& app);
+
+  void SetUp() override;
+  void TearDown() override;
+
+ private:
+  std::string mesh_;  // MeshConfig as it was found
+  std::map<std::string, uint64_t> driven_;
+};
+
+}  // namespace hopcheck
