@@ -36,9 +36,13 @@ class LiveCluster {
   void patch(const std::string& path, const std::string& change);
   static std::string text_patch(const std::string& pointer, const std::string& value);
   void wait_ready(const std::set<mesh::ObjectName>& deployments);
-  // The one pod of this selector that is ready and stays.
+  std::vector<std::string> ready_pods(const std::string& ns, const std::string& selector);  // that stay
+  // The first of them; that there is none is a failure.
   std::string pod(const std::string& ns, const std::string& selector);
   size_t pods(const std::string& ns, const std::string& selector);  // those that end included
+  void new_pods(const mesh::ObjectName& deployment);  // asked for, not waited for
+  // New pods for a Deployment, and the end of its old ones.
+  void restart(const mesh::ObjectName& deployment, const std::string& selector);
   // GET at a pod.
   mesh::KubeResponse ask(const std::string& ns, const std::string& pod, uint16_t port, const std::string& path);
   mesh::Metrics metrics(const std::string& ns, const std::string& pod, uint16_t port, const std::string& path);
@@ -46,7 +50,8 @@ class LiveCluster {
   // How many spans of this pod's sidecar were handed to its exporter.
   uint64_t spans_sent(const std::string& ns, const std::string& pod);
   uint64_t lookup_failures();  // istiod's provider_lookup_cluster_failures, over all istiods
-  // "id subject" of every cause that the doctor finds now, those that follow from others included.
+  // "id subject" of every cause that the doctor finds now, those that follow from others included; pods
+  // that are out of the mesh on purpose left out.
   std::set<std::string> diagnose();
 
  private:
@@ -68,10 +73,11 @@ struct StoredCapture {
   std::vector<StoredExport> exports;
 };
 
-// A sink in the lab, by its control API (docs/reference/sink.md).
+// A sink in the cluster, by its control API (docs/reference/sink.md).
 class LiveSink {
  public:
-  LiveSink(LiveCluster& cluster, std::string name) : cluster_(cluster), name_(std::move(name)) {}
+  LiveSink(LiveCluster& cluster, std::string name, std::string ns = kLab)
+      : cluster_(cluster), name_(std::move(name)), ns_(std::move(ns)) {}
 
   std::string status();                      // JSON
   uint64_t count(const std::string& pointer);  // a number of the status; 0 when it is not there
@@ -82,7 +88,7 @@ class LiveSink {
   mesh::KubeResponse call(const std::string& method, const std::string& path, const std::string& body);
 
   LiveCluster& cluster_;
-  std::string name_, pod_;
+  std::string name_, ns_, pod_;
 };
 
 }  // namespace hopcheck

@@ -2,15 +2,60 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
+#include <filesystem>
 #include <set>
 
 #include "app/test_backend.h"
+#include "mesh/template.h"
+#include "sink/test_tls.h"
 
 namespace hopcheck {
 namespace {
 
 constexpr const char* kMeshConfig = "/api/v1/namespaces/istio-system/configmaps/istio";
 constexpr const char* kMeshText = "/data/mesh";
+
+// Deployment and Service. `args`: further arguments, each after ", ". Port 4319 is the gRPC one by a name that does not
+// say so. Every sink has the certificate at hand.
+std::string lab_sink(const std::string& name, const std::string& image, const std::string& args) {
+  return fmt::format(R"(
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: {0}, namespace: hopcheck-lab}}
+spec:
+  selector: {{matchLabels: {{app: {0}}}}}
+  template:
+    metadata: {{labels: {{app: {0}, sidecar.istio.io/inject: "false"}}}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+      - name: sink
+        image: "{1}"
+        imagePullPolicy: IfNotPresent
+        command: [hopcheck, sink]
+        args: [--http=0.0.0.0:4318, --grpc=0.0.0.0:4317, --control=0.0.0.0:8080, --out=/tmp/capture{2}]
+        env:
+        - {{name: HOPCHECK_CONTROL_TOKEN, valueFrom: {{secretKeyRef: {{name: tokens, key: control}}}}}}
+        - {{name: HOPCHECK_BACKEND_TOKEN, valueFrom: {{secretKeyRef: {{name: tokens, key: backend}}}}}}
+        readinessProbe: {{httpGet: {{path: /healthz, port: 8080}}, periodSeconds: 1}}
+        resources: {{requests: {{cpu: 5m, memory: 32Mi}}}}
+        volumeMounts: [{{name: tls, mountPath: /etc/tls}}]
+      volumes: [{{name: tls, secret: {{secretName: tls}}}}]
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: {0}, namespace: hopcheck-lab}}
+spec:
+  selector: {{app: {0}}}
+  ports:
+  - {{name: http-otlp, port: 4318, targetPort: 4318, appProtocol: http}}
+  - {{name: grpc-otlp, port: 4317, targetPort: 4317, appProtocol: grpc}}
+  - {{name: otlp, port: 4319, targetPort: 4317}}
+)",
+                     name, image, args);
+}
 
 std::string lab_app(const LabApp& app, const std::string& image) {
   return fmt::format(R"(
@@ -48,7 +93,7 @@ spec:
 }
 
 // What all of it stands on.
-std::string lab_base(const mesh::EnvTokens& tokens) {
+std::string lab_base(const mesh::EnvTokens& tokens, const sink::TestCertificate& certificate) {
   return fmt::format(R"(
 apiVersion: v1
 kind: Namespace
@@ -57,7 +102,16 @@ metadata: {{name: hopcheck-lab, labels: {{istio-injection: enabled}}}}
 apiVersion: v1
 kind: Secret
 metadata: {{name: tokens, namespace: hopcheck-lab}}
-stringData: {{control: "{}", backend: "{}"}}
+stringData: {{control: "{0}", backend: "{1}"}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {{name: tls, namespace: hopcheck-lab}}
+stringData:
+  tls.pem: |
+{2}
+  tls.key: |
+{3}
 ---
 apiVersion: v1
 kind: ConfigMap
@@ -79,7 +133,8 @@ spec:
   selector: {{lab: app}}
   ports: [{{name: http, port: 8080, targetPort: 8080}}]
 )",
-                     tokens.control, tokens.backend);
+                     tokens.control, tokens.backend, mesh::indented(text_of_file(certificate.certificate), 4),
+                     mesh::indented(text_of_file(certificate.key), 4));
 }
 
 // MeshConfig with our providers before its own.
@@ -120,46 +175,6 @@ const std::vector<LabApp>& lab_apps() {
   return kLabApps;
 }
 
-std::string lab_sink(const std::string& name, const std::string& image, const std::string& args,
-                     const std::string& mounts, const std::string& volumes) {
-  return fmt::format(R"(
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{name: {0}, namespace: hopcheck-lab}}
-spec:
-  selector: {{matchLabels: {{app: {0}}}}}
-  template:
-    metadata: {{labels: {{app: {0}, sidecar.istio.io/inject: "false"}}}}
-    spec:
-      terminationGracePeriodSeconds: 1
-      containers:
-      - name: sink
-        image: "{1}"
-        imagePullPolicy: IfNotPresent
-        command: [hopcheck, sink]
-        args: [--http=0.0.0.0:4318, --grpc=0.0.0.0:4317, --control=0.0.0.0:8080, --out=/tmp/capture{2}]
-        env:
-        - {{name: HOPCHECK_CONTROL_TOKEN, valueFrom: {{secretKeyRef: {{name: tokens, key: control}}}}}}
-        - {{name: HOPCHECK_BACKEND_TOKEN, valueFrom: {{secretKeyRef: {{name: tokens, key: backend}}}}}}
-        readinessProbe: {{httpGet: {{path: /healthz, port: 8080}}, periodSeconds: 1}}
-        resources: {{requests: {{cpu: 5m, memory: 32Mi}}}}
-        volumeMounts: {3}
-      volumes: {4}
----
-apiVersion: v1
-kind: Service
-metadata: {{name: {0}, namespace: hopcheck-lab}}
-spec:
-  selector: {{app: {0}}}
-  ports:
-  - {{name: http-otlp, port: 4318, targetPort: 4318, appProtocol: http}}
-  - {{name: grpc-otlp, port: 4317, targetPort: 4317, appProtocol: grpc}}
-  - {{name: otlp, port: 4319, targetPort: 4317}}
-)",
-                     name, image, args, mounts, volumes);
-}
-
 Lab& Lab::the() {
   static Lab* const kLabOfAll = static_cast<Lab*>(::testing::AddGlobalTestEnvironment(new Lab));
   return *kLabOfAll;
@@ -176,6 +191,14 @@ void Lab::expect_sent(const std::string& app) {
       << app << " sent " << cluster.spans_sent(kLab, pods[app]) << " spans for " << driven_[app] << " requests";
 }
 
+void Lab::forget_providers() {
+  for (const LabApp& app : lab_apps()) {
+    if (*app.provider == '\0') continue;
+    const std::string path = "/apis/telemetry.istio.io/v1/namespaces/" + std::string(kLab) + "/telemetries/" + app.name;
+    EXPECT_EQ(cluster.request({"DELETE", path, "", {}, 30'000}).status, 200) << path;
+  }
+}
+
 void Lab::SetUp() {
   cluster.open();
   if (!cluster.is_open()) return;
@@ -184,9 +207,21 @@ void Lab::SetUp() {
   ASSERT_NE(changed, "") << mesh_;
   lookup_failures_before = cluster.lookup_failures();
   cluster.patch(kMeshConfig, LiveCluster::text_patch(kMeshText, changed.substr(1)));
+  make_all();
+}
+
+void Lab::make_all() {
+  std::string folder = ::testing::TempDir() + "/lab_XXXXXX";
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  const sink::TestCertificate certificate(folder, "secure");
+  authority = text_of_file(certificate.certificate);
   const std::string& image = cluster.record().harness_image;
-  std::string all = lab_base(cluster.tokens()) + lab_sink("vendor", image, "");
-  std::set<mesh::ObjectName> names = {{kLab, "vendor"}};
+  const std::string token = ", --expect-header=Authentication=env:HOPCHECK_BACKEND_TOKEN";
+  std::string all = lab_base(cluster.tokens(), certificate);
+  std::filesystem::remove_all(folder);
+  all += lab_sink("vendor", image, "") + lab_sink("backend", image, token) +
+         lab_sink("secure", image, token + ", --tls-cert=/etc/tls/tls.pem, --tls-key=/etc/tls/tls.key");
+  std::set<mesh::ObjectName> names = {{kLab, "vendor"}, {kLab, "backend"}, {kLab, "secure"}};
   for (const LabApp& app : lab_apps()) {
     all += lab_app(app, image);
     names.insert({kLab, app.name});
@@ -196,9 +231,10 @@ void Lab::SetUp() {
   for (const LabApp& app : lab_apps()) pods[app.name] = cluster.pod(kLab, "app=" + std::string(app.name));
 }
 
-void Lab::TearDown() {
-  if (!cluster.is_open()) return;
-  if (!mesh_.empty()) cluster.patch(kMeshConfig, LiveCluster::text_patch(kMeshText, mesh_));
+void Lab::put_back() {
+  if (!cluster.is_open() || mesh_.empty()) return;
+  cluster.patch(kMeshConfig, LiveCluster::text_patch(kMeshText, mesh_));
+  mesh_.clear();
   const std::string path = "/api/v1/namespaces/" + std::string(kLab);
   cluster.request({"DELETE", path, "", {}, 30'000});
   EXPECT_TRUE(wait_for([&] { return cluster.request({"GET", path, "", {}, 10'000}).status == 404; }, 90'000))

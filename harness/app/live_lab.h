@@ -1,6 +1,8 @@
 // The laboratory of the live exporter tests: a namespace with sinks that play managed backends, and meshed apps, each
 // with a Telemetry object and an export provider of its own, so that one look at the sinks shows what every kind of
-// provider does. MeshConfig is changed for it. Everything is put back when the program ends, also after a failure.
+// provider does. Sinks: "vendor" asks for no token, "backend" for the environment's, "secure" for that and TLS. App
+// "collected" uses the mesh's own provider, and thereby the Collector. MeshConfig is changed for it. Everything is put
+// back when the program ends, also after a failure.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -21,27 +23,31 @@ const std::vector<LabApp>& lab_apps();
 
 constexpr const char* kVendor = "vendor.hopcheck-lab.svc.cluster.local";
 
-// Deployment and Service of a sink. `args`: further arguments, each after ", ". `mounts`, `volumes`: YAML lists. Its
-// port 4319 is the gRPC one by a name that does not say so.
-std::string lab_sink(const std::string& name, const std::string& image, const std::string& args,
-                     const std::string& mounts = "[]", const std::string& volumes = "[]");
-
 class Lab : public ::testing::Environment {
  public:
   static Lab& the();  // registered on first use; GoogleTest owns it
   LiveCluster cluster;
   std::map<std::string, std::string> pods;  // app → its pod
   uint64_t lookup_failures_before = 0;
+  std::string authority;  // PEM: of the certificate of the sink "secure", which is for "localhost"
 
   // Requests without any trace header, each of which leaves one SERVER span.
   void drive(const std::string& app, int requests);
   // Every span of what was driven has left the proxy.
   void expect_sent(const std::string& app);
 
+  // Only the mesh's own provider is in use from then on.
+  void forget_providers();
+
+  // As it was before; what comes afterwards has only the cluster. Again: nothing.
+  void put_back();
+
   void SetUp() override;
-  void TearDown() override;
+  void TearDown() override { put_back(); }
 
  private:
+  void make_all();
+
   std::string mesh_;  // MeshConfig as it was found
   std::map<std::string, uint64_t> driven_;
 };

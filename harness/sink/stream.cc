@@ -44,20 +44,20 @@ bool Stream::look(Connections& shared) {
   const std::string what = mismatch_of(spoken, shared.protocol, tls_ ? Transport::kTls : Transport::kPlain);
   if (what.empty()) return true;
   shared.mismatched(what, peer_, "");
-  return !tls_;
+  if (!tls_) return true;
+  // In the clear, since that is what the peer understands. HTTP/2 has nothing that short: it is closed.
+  static constexpr std::string_view kAnswer =
+      "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: 32\r\n\r\n"
+      "this port speaks TLS, use https\n";
+  if (spoken == Spoken::kHttp1)
+    ::send(socket_.native_handle(), kAnswer.data(), kAnswer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  return false;
 }
 
 void Stream::open(Connections& shared, std::function<void(ErrorCode)> opened) {
   socket_.async_wait(Socket::wait_read, [this, &shared, opened = std::move(opened)](ErrorCode error) {
     if (error) return opened(error);
-    if (!look(shared)) {
-      // In the clear, since that is what the peer understands. HTTP/2 has nothing that short.
-      static constexpr std::string_view kAnswer =
-          "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: 32\r\n\r\n"
-          "this port speaks TLS, use https\n";
-      ::send(socket_.native_handle(), kAnswer.data(), kAnswer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-      return opened(asio::error::connection_aborted);
-    }
+    if (!look(shared)) return opened(asio::error::connection_aborted);
     if (!tls_) return opened({});
     tls_->async_handshake(asio::ssl::stream_base::server, [this, &shared, opened](ErrorCode failed) {
       if (failed) shared.mismatched("tls-handshake", peer_, reason_of(failed));

@@ -104,12 +104,14 @@ TEST_F(TlsTest, PlaintextToATlsPortIsNamed) {
   EXPECT_EQ(answer.body, "this port speaks TLS, use https\n");
   GrpcClient grpc(sink_->grpc_port());
   EXPECT_EQ(grpc.call(h2::grpc_frame(recorded_protobuf(0))).field("grpc-status"), "");
+  TestClient http2(sink_->grpc_port());
+  EXPECT_EQ(http2.ask(std::string(h2::kPreface)).status, 0) << "HTTP/2 is closed without an answer";
   EXPECT_TRUE(logged({"127.0.0.1 sends plaintext to 127.0.0.1:" + std::to_string(port()), "speaks TLS"}));
   EXPECT_TRUE(logged({"127.0.0.1 sends plaintext to 127.0.0.1:" + std::to_string(sink_->grpc_port()), "speaks TLS"}));
   for (int i = 0; i < 5; ++i) TestClient(port()).ask(post("{}"));
   EXPECT_EQ(lines(), 2u) << "said once for each peer and port";
-  EXPECT_EQ(mismatches("plaintext-on-tls"), 7u);
-  EXPECT_EQ(nlohmann::json::parse(control("GET /status").body)["mismatches"]["plaintext-on-tls"], 7);
+  EXPECT_EQ(mismatches("plaintext-on-tls"), 8u);
+  EXPECT_EQ(nlohmann::json::parse(control("GET /status").body)["mismatches"]["plaintext-on-tls"], 8);
   EXPECT_EQ(stop().spans, 0u);
 }
 
