@@ -49,7 +49,7 @@ Result<otelcol::Version> version_of(const Flags& flags, const otelcol::Manifest&
 }
 
 Result<otelcol::Manifest> read_input(const Flags& flags) {
-  const auto text = store::read_named(flags.file, config::kMaxBytes);
+  const auto text = store::read_named(flags.file == "-" ? "/dev/stdin" : flags.file, config::kMaxBytes);
   if (!text) return tl::unexpected(text.error());
   auto manifest = otelcol::read_manifest(*text, flags.file);
   if (!manifest) return unusable(manifest.error(), flags.file);
@@ -135,7 +135,9 @@ void add_collector(CLI::App& app, Context& context) {
   };
   auto checked = std::make_shared<Flags>();
   CLI::App* check_verb = verb->add_subcommand("check", "Which parts of the file that Collector refuses or changes");
-  check_verb->add_option("file", checked->file, "the Collector's configuration, or Kubernetes objects that hold it")
+  check_verb
+      ->add_option("file", checked->file,
+                   "the Collector's configuration, or Kubernetes objects that hold it; - is standard input")
       ->required();
   check_verb->add_option("--collector", checked->version, "its version, e.g. 0.161.0; the image's tag by default");
   check_verb->add_option("--claims", checked->claims, "hold the file to what a guide says of it: walkthrough")

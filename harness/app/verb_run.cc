@@ -14,6 +14,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include "app/injections.h"
 #include "app/mesh_environment.h"
 #include "app/output.h"
 #include "app/record_rows.h"
@@ -60,6 +61,7 @@ class Watchdog {
 struct RunVerb {
   RunOptions options;
   OutputOptions output;
+  std::vector<std::string> only;  // of an injection suite
 };
 
 std::string default_directory(const RunRequest& request, const RunIdentity& identity) {
@@ -191,7 +193,26 @@ int finish_run(Ran ran, const RunVerb& verb, const store::RunDirectory& director
   return code;
 }
 
+// What a suite of injected causes leaves out is refused rather than ignored.
+Result<int> injections_verb(const RunVerb& verb, Context& context) {
+  const RunOptions& options = verb.options;
+  const auto refuse = [](const std::string& flag) -> Result<int> {
+    return fail(ErrorKind::kUsage, flag + " is not for a suite of injected causes", "", "leave it out");
+  };
+  if (options.paths.size() > 1) return fail(ErrorKind::kUsage, "a suite of injected causes runs by itself");
+  if (options.provider == "local") return fail(ErrorKind::kUsage, "injected causes need Kubernetes: --provider kind");
+  if (options.dry_run) return refuse("--dry-run");
+  if (options.requests || options.rate) return refuse("--requests, --rate");
+  if (!options.without_rules.empty()) return refuse("--without-rule");
+  if (!verb.output.reports.empty()) return refuse("--report");
+  if (options.keep != "never") return refuse("--keep");
+  if (!options.timeout.empty()) return refuse("--timeout");
+  return run_injections({options, verb.only, verb.output.output}, context);
+}
+
 Result<int> run_verb(const RunVerb& verb, Context& context) {
+  if (!verb.only.empty())
+    return fail(ErrorKind::kUsage, "--only is for a suite of injected causes", "", "leave it out");
   const config::SearchPath search{context.share};
   int64_t timeout = 0;
   if (!verb.options.timeout.empty()) {
@@ -265,10 +286,13 @@ void add_run(CLI::App& app, Context& context) {
   run->add_option("--progress", options.progress, "auto, tty, plain, json, none")
       ->check(CLI::IsMember({"auto", "tty", "plain", "json", "none"}));
   run->add_option("--without-rule", options.without_rules, "leave out a code or family; repeatable");
+  run->add_option("--only", verb->only, "of an injection suite: this cause, and no pair; repeatable");
   add_output_options(*run, verb->output);
   run->callback([verb, &context] {
     if (!verb->options.seed) verb->options.seed = draw_seed();
-    const auto code = run_verb(*verb, context);
+    const auto code = config::kind_of_file(verb->options.paths.front()) == "InjectionSuite"
+                          ? injections_verb(*verb, context)
+                          : run_verb(*verb, context);
     context.exit_code = code ? *code : report_error(code.error());
   });
 }

@@ -199,6 +199,24 @@ Loaded<Scenario> load_scenario(const std::string& path, const SearchPath& search
   return draft.scenario;
 }
 
+Loaded<InjectionSuite> load_injection_suite(const std::string& path, const SearchPath& search) {
+  const auto text = read_file(path);
+  if (!text) return tl::unexpected(text.error());
+  auto suite = parse_injection_suite(*text, path);
+  if (!suite) return suite;
+  std::vector<Problem> problems;
+  const auto resolve = [&](std::string& ref) {
+    if (ref.empty()) return;
+    ref = scenario_path(ref, path, search);
+    const auto scenario = load_scenario(ref, search);
+    if (!scenario) problems.insert(problems.end(), scenario.error().begin(), scenario.error().end());
+  };
+  resolve(suite->scenario);
+  for (Injection& one : suite->injections) resolve(one.scenario);
+  if (!problems.empty()) return tl::unexpected(problems);
+  return suite;
+}
+
 Loaded<Suite> load_suite(const std::string& path, const SearchPath& search) {
   const auto text = read_file(path);
   if (!text) return tl::unexpected(text.error());

@@ -49,6 +49,7 @@ std::string problems_of(const std::string& path) {
   const std::string kind = kind_of_file(path);
   if (kind == "Topology") return text_of(load_topology(path, "", kShare));
   if (kind == "Suite") return text_of(load_suite(path, kShare));
+  if (kind == "InjectionSuite") return text_of(load_injection_suite(path, kShare));
   if (kind == "MeshProfile") return text_of(load_profile(path, kShare));
   if (kind == "Instrumentation") return text_of(parse_instrumentation(read(path), path));
   if (kind == "Answers") return text_of(parse_answers(read(path), path));

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "model/injection.h"
 #include "model/mesh_profile.h"
 #include "model/proof.h"
 #include "model/scenario.h"
@@ -42,12 +43,16 @@ Loaded<AppInstrumentation> parse_instrumentation(const std::string& text, const 
 // topology is left unresolved (topology_ref only).
 Loaded<Scenario> parse_scenario(const std::string& text, const std::string& file);
 Loaded<Suite> parse_suite(const std::string& text, const std::string& file);
+// scenario paths are left as they are written.
+Loaded<InjectionSuite> parse_injection_suite(const std::string& text, const std::string& file);
 Loaded<ConformanceRows> parse_rows(const std::string& text, const std::string& file);
 
 // Files; references are resolved (relative to the referring file, then by name).
 Loaded<Topology> load_topology(const std::string& ref, const std::string& from_file, const SearchPath& search);
 Loaded<Scenario> load_scenario(const std::string& path, const SearchPath& search);
 Loaded<Suite> load_suite(const std::string& path, const SearchPath& search);
+// Scenarios are resolved to paths and looked at.
+Loaded<InjectionSuite> load_injection_suite(const std::string& path, const SearchPath& search);
 // One file of kind MeshProfile; what it extends is looked up in fixtures/profiles.
 Loaded<MeshProfile> load_profile(const std::string& path, const SearchPath& search);
 // All fixtures/profiles/*.yaml, sorted by name.

@@ -48,6 +48,8 @@ const std::vector<CauseInfo>& cause_catalogue() {
       {"collector-missing", Symptom::kNoData, {"collector-node-local", "collector-receives-nothing"}},
       {"collector-exporter-removed", Symptom::kNoData, {"collector-not-ready", "collector-node-local"}},
       {"collector-health-check-port", Symptom::kNoData, {"collector-not-ready", "collector-node-local"}},
+      {"collector-endpoint-missing", Symptom::kNoData, {"collector-not-ready", "collector-node-local"}},
+      {"collector-secret-missing", Symptom::kNoData, {"collector-not-ready", "collector-node-local"}},
       {"collector-not-ready", Symptom::kNoData, {"collector-node-local", "collector-receives-nothing"}},
       {"collector-localhost-bind", Symptom::kNoData, {"collector-receives-nothing"}},
       {"collector-node-local", Symptom::kPartial, {}},

@@ -146,6 +146,19 @@ std::vector<Injection> of_collector() {
          crash(e);
        },
        {"health"}, needs},
+      {"collector-endpoint-missing",
+       [](ClusterEvidence& e) {
+         collector(e).config.value.without_endpoint = "otlp";
+         crash(e);
+       },
+       {"endpoint"}, needs},
+      {"collector-secret-missing",
+       [](ClusterEvidence& e) {
+         crash(e);
+         collector_pod(e).waiting = "CreateContainerConfigError";
+         collector_pod(e).missing = "secret \"backend-token\" not found";
+       },
+       {"secret"}, needs},
       {"collector-not-ready", [](ClusterEvidence& e) { crash(e); }, {"ready"}, needs},
       {"collector-localhost-bind",
        [](ClusterEvidence& e) { collector(e).config.value.grpc = collector(e).config.value.http = ""; },
@@ -261,7 +274,7 @@ ClusterEvidence healthy_cluster() {
   collector.service = "opentelemetry-collector";
   collector.version = "0.161.0";
   collector.config =
-      Seen<CollectorConfig>::of({"opentelemetry-collector", "0.0.0.0:4317", "0.0.0.0:4318", false, false});
+      Seen<CollectorConfig>::of({"opentelemetry-collector", "0.0.0.0:4317", "0.0.0.0:4318", false, false, ""});
   collector.counters = Seen<CollectorCounters>::of({100, 0, 100, 0, 0});
   collector.log = Seen<CollectorLog>::of({});
   e.collectors = {collector};

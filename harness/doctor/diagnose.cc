@@ -85,6 +85,19 @@ Diagnosis diagnose(const ClusterEvidence& evidence) {
   return out;
 }
 
+std::vector<Cause> missing_prerequisites(const ClusterEvidence& evidence) {
+  std::vector<Cause> found;
+  for (const ProbeFunction ask :
+       {probe_kubernetes, probe_istiod, probe_istio_version, probe_collector, probe_collector_config}) {
+    ProbeResult result;
+    ask(evidence, result);
+    for (Cause& cause : result.causes) {
+      if (cause.id != "collector-localhost-bind") found.push_back(std::move(cause));  // it starts: traffic tells
+    }
+  }
+  return composed(std::move(found));
+}
+
 int exit_code_of(const Diagnosis& diagnosis) {
   if (!diagnosis.causes.empty()) return 1;
   size_t blind = 0, looked = 0;

@@ -17,9 +17,12 @@ struct Cause {
   std::string subject;  // the object at fault
   std::string what;     // one sentence
   std::vector<std::string> evidence;
-  std::vector<std::string> fix;  // commands, or one sentence where no command does it
+  std::vector<std::string> fix;  // commands for a POSIX shell, in order; sentences where no command does it
   std::vector<std::string> consequences;  // ids of causes that follow from this one, with their subjects
 };
+
+// Whether a line of `fix` is a command. What it takes from the cluster is quoted, so that it can be pasted.
+bool is_command(const std::string& fix_line);
 
 enum class ProbeState : uint8_t { kPass, kFail, kSkipped };
 const char* to_string(ProbeState state);

@@ -1,6 +1,8 @@
 // The two written forms of a diagnosis.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
@@ -20,6 +22,10 @@ void add_lines(std::string& out, const char* label, const std::vector<std::strin
 }
 
 }  // namespace
+
+bool is_command(const std::string& fix_line) {
+  return fix_line.rfind("kubectl ", 0) == 0 || fix_line.rfind("echo '", 0) == 0;
+}
 
 std::string to_text(const Diagnosis& diagnosis) {
   std::string out;
@@ -67,13 +73,16 @@ std::string to_json(const Diagnosis& diagnosis) {
                       {"causes", ids}});
   }
   for (const Cause& cause : diagnosis.causes) {
+    std::vector<std::string> commands;
+    std::copy_if(cause.fix.begin(), cause.fix.end(), std::back_inserter(commands), is_command);
     causes.push_back({{"id", cause.id},
                       {"symptom", to_string(symptom_of(cause))},
                       {"subject", cause.subject},
                       {"what", cause.what},
                       {"evidence", cause.evidence},
                       {"consequences", cause.consequences},
-                      {"fix", cause.fix}});
+                      {"fix", cause.fix},
+                      {"commands", commands}});
   }
   const ordered_json out = {{"schemaVersion", 1},
                             {"symptom", to_string(diagnosis.symptom)},

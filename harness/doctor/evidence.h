@@ -54,6 +54,7 @@ struct PodFact {
   bool ready = false, deleting = false, host_network = false, has_proxy = false;
   std::string image;    // of the first container that is not istio-proxy
   std::string waiting;  // "CrashLoopBackOff" …, "" = nothing waits
+  std::string missing;  // of CreateContainerConfigError: `secret "backend-token" not found`
   int restarts = 0;
 };
 
@@ -87,6 +88,7 @@ struct WebhookFact {
   LabelSelector namespaces, objects;
   std::string service_ns, service;
   bool has_ca = false;
+  int index = 0;  // in its configuration
 };
 
 struct TracingFact {
@@ -110,6 +112,8 @@ struct ProviderFact {
   bool http = false;  // OTLP/HTTP; else OTLP/gRPC
   std::string path;   // of OTLP/HTTP
   bool resource_detectors = false;
+  // In block style, one field a line, the name first: sed can tell this provider's lines from another's.
+  bool plain = false;
 };
 struct MeshConfigFact {
   std::string config_map, revision;  // istio-1-31, "1-31"; the plain one has no revision
@@ -119,6 +123,7 @@ struct MeshConfigFact {
   std::optional<double> sampling;              // defaultConfig.tracing.sampling
   bool registry_only = false;
   std::string root_namespace;  // "" = the control plane's
+  bool plain_list = false;     // extensionProviders: in block style, its items not indented, as Istio writes it
 };
 
 struct CollectorConfig {
@@ -126,6 +131,7 @@ struct CollectorConfig {
   std::optional<std::string> grpc, http;  // listen address of the otlp receiver; "" = not said; nullopt = not there
   bool logging_exporter = false;          // `logging`, removed in 0.111
   bool health_check_port = false;         // health_check.port, refused by current releases
+  std::string without_endpoint;           // an OTLP exporter that names no address; "" = none
 };
 struct CollectorCounters {  // since the process started, summed over its pods
   uint64_t received = 0, refused = 0, sent = 0, failed = 0, queued = 0;

@@ -21,11 +21,20 @@ bool is_http2(const PortFact& port) {
 
 bool says_grpc(const PortFact& port) { return port.port == kGrpcPort || is_http2(port); }
 
-std::string edit(const ClusterEvidence& evidence, const UsedProvider& used, const std::string& change) {
-  return fmt::format("in meshConfig.extensionProviders, provider {}: {} (ConfigMap {}/{}; istioctl install -f, Helm "
-                     "values of istiod, or kubectl -n {} edit cm {})",
-                     used.provider->name, change, evidence.control_namespace, used.mesh_config->config_map,
-                     evidence.control_namespace, used.mesh_config->config_map);
+// One field of a provider: in words for whoever keeps the mesh's values in a file, then as an edit of the ConfigMap.
+std::vector<std::string> set_field(const ClusterEvidence& evidence, const UsedProvider& used, const std::string& field,
+                                   const std::string& value) {
+  const std::string& map = used.mesh_config->config_map;
+  std::vector<std::string> out = {fmt::format(
+      "in meshConfig.extensionProviders, provider {}: {}: {} (istioctl install -f, Helm values of istiod, or "
+      "ConfigMap {}/{})",
+      used.provider->name, field, value, evidence.control_namespace, map)};
+  if (!used.provider->plain || (field == "http.path" && used.provider->path.empty())) return out;
+  const std::string key = field.substr(field.rfind('.') + 1);
+  out.push_back(through(evidence.control_namespace, map,
+                        fmt::format("sed '/- name: {0}$/,/ {1}: /s/ {1}: .*/ {1}: {2}/'",
+                                    sed_pattern(used.provider->name), key, sed_replacement(value))));
+  return out;
 }
 
 bool in_service_entry(const ClusterEvidence& evidence, const std::string& host) {
@@ -39,6 +48,16 @@ bool in_service_entry(const ClusterEvidence& evidence, const std::string& host) 
 }
 
 bool is_cluster_local(const std::string& host) { return host.find(".svc") != std::string::npos; }
+
+std::vector<std::string> registry_fix(const ClusterEvidence& evidence, const UsedProvider& used) {
+  std::vector<std::string> out = {"apply a ServiceEntry for " + used.provider->service +
+                                  ", or send to a Collector inside the cluster:"};
+  const std::vector<const ServiceFact*> inside = likely_collectors(evidence);
+  if (inside.size() != 1) return out;
+  const std::vector<std::string> set = set_field(evidence, used, "service", host_of(*inside.front()));
+  out.insert(out.end(), set.begin(), set.end());
+  return out;
+}
 
 // M-19, FAQ 1: "verify the service address".
 void judge_unknown_host(const ClusterEvidence& evidence, const UsedProvider& used, const ServiceFact* meant,
@@ -54,7 +73,7 @@ void judge_unknown_host(const ClusterEvidence& evidence, const UsedProvider& use
     blame(result, {"registry-only", host,
                    "the Collector " + host + " is outside the mesh's registry, and REGISTRY_ONLY lets nothing else out",
                    proof,
-                   {"apply a ServiceEntry for " + host + ", or send to a Collector inside the cluster"},
+                   registry_fix(evidence, used),
                    {}});
     return;
   }
@@ -67,8 +86,9 @@ void judge_unknown_host(const ClusterEvidence& evidence, const UsedProvider& use
                  fmt::format("provider {} sends to {}, which does not exist{}", used.provider->name, host,
                              near ? ": " + *near + " is meant" : std::string()),
                  proof,
-                 {edit(evidence, used, near ? "service: " + *near : std::string("service: NAME.NAMESPACE.svc.cluster."
-                                                                                "local of your Collector"))},
+                 near ? set_field(evidence, used, "service", *near)
+                      : std::vector<std::string>{"register the provider with the address of your Collector: service: "
+                                                 "NAME.NAMESPACE.svc.cluster.local"},
                  {}});
 }
 
@@ -87,7 +107,7 @@ void judge_port(const ClusterEvidence& evidence, const UsedProvider& used, const
     blame(result, {"provider-port-unknown", fmt::format("{}:{}", provider.service, provider.port),
                    fmt::format("provider {} sends to port {}, which the Service does not have", provider.name,
                                provider.port),
-                   {here}, {edit(evidence, used, fmt::format("port: {}", usual))}, {}});
+                   {here}, set_field(evidence, used, "port", std::to_string(usual)), {}});
     return;
   }
   const bool other_protocol = provider.http ? says_grpc(*found) : found->port == kHttpPort;
@@ -95,7 +115,7 @@ void judge_port(const ClusterEvidence& evidence, const UsedProvider& used, const
     blame(result, {"provider-transport", fmt::format("{}:{}", provider.service, provider.port),
                    fmt::format("provider {} sends OTLP/{} to port {}, which is for OTLP/{}", provider.name,
                                provider.http ? "HTTP" : "gRPC", provider.port, provider.http ? "gRPC" : "HTTP"),
-                   {here}, {edit(evidence, used, fmt::format("port: {}", usual))}, {}});
+                   {here}, set_field(evidence, used, "port", std::to_string(usual)), {}});
     return;
   }
   result.evidence.push_back(fmt::format("provider {}: OTLP/{} to {}:{} ({})", provider.name,
@@ -134,7 +154,7 @@ void probe_address(const ClusterEvidence& evidence, ProbeResult& result) {
                    fmt::format("provider {} posts to path {}, and an OTLP/HTTP receiver serves {} alone: 404",
                                one.provider->name, one.provider->path.empty() ? "/" : one.provider->path, kTracesPath),
                    {"ConfigMap " + one.mesh_config->config_map + ": http.path " + one.provider->path},
-                   {edit(evidence, one, std::string("http.path: ") + kTracesPath)}, {}});
+                   set_field(evidence, one, "http.path", kTracesPath), {}});
   }
 }
 

@@ -59,7 +59,7 @@ void probe_istiod(const ClusterEvidence& evidence, ProbeResult& result) {
     if (deployment.wanted == 0) {
       cause.fix.push_back("kubectl" + ns + " scale deployment/" + deployment.name + " --replicas=1");
     } else {
-      cause.fix.push_back("kubectl" + ns + " describe pods -l app=istiod");
+      cause.fix.push_back("see why: kubectl" + ns + " describe pods -l app=istiod");
     }
     blame(result, std::move(cause));
   }

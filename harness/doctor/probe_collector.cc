@@ -13,6 +13,7 @@ namespace {
 
 constexpr Version kLocalhostBind = {0, 104};    // listens on localhost unless told otherwise
 constexpr Version kLoggingRemoved = {0, 111};   // exporter `logging`
+constexpr const char* kOldestThatRefuses = "0.111.0";
 constexpr size_t kMaxPodsShown = 5;
 
 std::string name_of(const ServiceFact& service) { return service.ns + "/" + service.name; }
@@ -43,7 +44,8 @@ void judge_missing(const ClusterEvidence& evidence, const ServiceFact& service, 
     cause.fix.push_back(deployment->wanted == 0
                             ? fmt::format("kubectl -n {} scale deployment/{} --replicas=1", deployment->ns,
                                           deployment->name)
-                            : fmt::format("kubectl -n {} describe deployment/{}", deployment->ns, deployment->name));
+                            : fmt::format("see why it makes none: kubectl -n {} describe deployment/{}", deployment->ns,
+                                          deployment->name));
   }
   blame(result, std::move(cause));
 }
@@ -91,6 +93,7 @@ void judge_bind(const ClusterEvidence& evidence, const Listener& listener, Probe
   const bool by_default = listener.endpoint.empty() && version && *version >= kLocalhostBind;
   if (!by_default && !is_localhost(listener.endpoint)) return;
   const std::string& config_map = listener.collector.config.value.config_map;
+  const int port = listener.protocol == "grpc" ? 4317 : 4318;
   blame(result, {"collector-localhost-bind", name_of(listener.service),
                  fmt::format("the Collector's OTLP/{} receiver listens on localhost: no other pod reaches it",
                              listener.protocol == "grpc" ? "gRPC" : "HTTP"),
@@ -99,9 +102,10 @@ void judge_bind(const ClusterEvidence& evidence, const Listener& listener, Probe
                                            config_map, listener.protocol, listener.collector.version)
                              : fmt::format("ConfigMap {}: receivers.otlp.protocols.{}.endpoint: {}", config_map,
                                            listener.protocol, listener.endpoint)},
-                 {fmt::format("kubectl -n {} edit cm {}: receivers.otlp.protocols.{}.endpoint: 0.0.0.0:{}",
-                              listener.service.ns, config_map, listener.protocol,
-                              listener.protocol == "grpc" ? 4317 : 4318),
+                 {fmt::format("set receivers.otlp.protocols.{}.endpoint: 0.0.0.0:{}:", listener.protocol, port),
+                  through(listener.service.ns, config_map,
+                          by_default ? "hopcheck collector rewrite - --collector " + listener.collector.version
+                                     : fmt::format("sed 's/{}/0.0.0.0:{}/'", sed_pattern(listener.endpoint), port)),
                   restart_of(evidence, listener.service)},
                  {}});
 }
@@ -125,14 +129,18 @@ void judge_config(const ClusterEvidence& evidence, const ServiceFact& service, c
   const std::vector<const PodFact*> pods = pods_behind(evidence, service);
   // Where the version is not known, what a Collector does decides: one that runs accepts its configuration.
   const bool refuses = version ? *version >= kLoggingRemoved : !pods.empty() && !any_ready(pods);
-  const std::string edit = "kubectl -n " + service.ns + " edit cm " + config.config_map + ": ";
+  // Our own rewriting knows both old forms (otelcol/rewrite.h).
+  const std::string rewrite =
+      through(service.ns, config.config_map,
+              "hopcheck collector rewrite - --collector " +
+                  shell_word(version ? collector.version : std::string(kOldestThatRefuses)));
   const std::string seen = pods_text(pods);
   if (config.logging_exporter && refuses) {
     blame(result, {"collector-exporter-removed", name_of(service),
                    "the Collector's configuration has the exporter logging, which was removed in 0.111: it does not "
                    "start",
                    {"ConfigMap " + config.config_map + ": exporters.logging", seen},
-                   {edit + "rename exporter logging to debug, loglevel: debug to verbosity: detailed",
+                   {"rename exporter logging to debug, and loglevel: debug to verbosity: detailed:", rewrite,
                     restart_of(evidence, service)},
                    {}});
   }
@@ -143,8 +151,17 @@ void judge_config(const ClusterEvidence& evidence, const ServiceFact& service, c
            "the Collector's configuration has health_check.port, which current releases refuse: it does not "
            "start",
            {"ConfigMap " + config.config_map + ": extensions.health_check.port", seen},
-           {edit + "replace health_check port: 13133 by endpoint: 0.0.0.0:13133", restart_of(evidence, service)},
+           {"replace health_check port: 13133 by endpoint: 0.0.0.0:13133:", rewrite, restart_of(evidence, service)},
            {}});
+  }
+  if (!config.without_endpoint.empty()) {  // M-03: the address of the backend
+    blame(result, {"collector-endpoint-missing", name_of(service),
+                   fmt::format("the Collector's exporter {} has no endpoint: where to send spans is not said",
+                               config.without_endpoint),
+                   {"ConfigMap " + config.config_map + ": exporters." + config.without_endpoint, seen},
+                   {fmt::format("in ConfigMap {}/{}: exporters.{}.endpoint: the address of your backend; then {}",
+                                service.ns, config.config_map, config.without_endpoint, restart_of(evidence, service))},
+                   {}});
   }
   for (const std::string& protocol : protocols_sent_to(evidence, service)) {
     const std::optional<std::string>& endpoint = protocol == "http" ? config.http : config.grpc;
@@ -174,12 +191,23 @@ void probe_collector(const ClusterEvidence& evidence, ProbeResult& result) {
       continue;
     }
     result.evidence.push_back("Service " + name_of(*service) + ": " + pods_text(pods));
+    for (const PodFact* pod : pods) {
+      if (pod->missing.empty()) continue;
+      // M-03: the token. Its name is told, its value is never read.
+      blame(result, {"collector-secret-missing", name_of(*service),
+                     "the Collector cannot start without what its environment takes from a Secret: " + pod->missing,
+                     {"pod " + pod->name + ": " + pod->waiting},
+                     {"make it in namespace " + service->ns +
+                      ", with the backend's token: kubectl create secret generic NAME --from-file=KEY=FILE"},
+                     {}});
+      break;
+    }
     if (any_ready(pods)) continue;
     blame(result, {"collector-not-ready", name_of(*service),
                    "no pod behind the Collector's Service " + name_of(*service) + " is ready",
                    {result.evidence.back()},
-                   {fmt::format("kubectl -n {} logs {} --previous", service->ns, pods.front()->name),
-                    fmt::format("kubectl -n {} describe pod {}", service->ns, pods.front()->name)},
+                   {fmt::format("see why: kubectl -n {0} describe pod {1}; kubectl -n {0} logs {1} --previous",
+                                service->ns, pods.front()->name)},
                    {}});
   }
 }

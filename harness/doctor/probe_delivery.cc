@@ -47,7 +47,7 @@ struct ExportFailure {
 ExportFailure kind_of(const CollectorEvidence& collector) {
   const CollectorLog& log = collector.log.value;
   const std::string ns = collector.ns, map = collector.config.value.config_map;
-  const std::string edit = "kubectl -n " + ns + " edit cm " + (map.empty() ? "COLLECTOR-CONFIG" : map) + ": ";
+  const std::string edit = "in ConfigMap " + ns + "/" + (map.empty() ? "COLLECTOR-CONFIG" : map) + ": ";
   if (log.auth > 0)
     return {"export-auth", "the backend refuses the Collector's token or its header",
             edit + "name and value of the token header under exporters; then restart the Collector"};
@@ -58,7 +58,7 @@ ExportFailure kind_of(const CollectorEvidence& collector) {
     return {"export-address", "the Collector does not reach the backend's address",
             edit + "exporters' endpoint, and whether that host answers; then restart the Collector"};
   return {"export-failing", "the Collector receives spans and fails to export them",
-          "kubectl -n " + ns + " logs -l app=" + collector.service + " --tail=50"};
+          "read what the backend answers: kubectl -n " + ns + " logs -l app=" + collector.service + " --tail=50"};
 }
 
 }  // namespace

@@ -102,6 +102,50 @@ std::string sentence(const std::string& cause, const std::string& ns, size_t cou
   return pods + ": they were running before the injection label was set";
 }
 
+// A revision label that no webhook selects: the default's label takes its place where there is a default.
+std::vector<std::string> webhook_missing_fix(const ClusterEvidence& evidence, const NamespaceFact& ns) {
+  const std::string revision = value_of(ns.labels, "istio.io/rev");
+  if (revision.empty()) return {"istioctl install (it makes the webhook istio-sidecar-injector again)"};
+  const std::string tag = "istioctl tag set " + revision + " --revision REVISION, or label namespace " + ns.name;
+  const auto is_default = [](const WebhookFact& webhook) {
+    return selects(webhook.namespaces, {{"istio-injection", "enabled"}}) && selects(webhook.objects, {});
+  };
+  const auto& webhooks = evidence.webhooks.value;
+  if (std::none_of(webhooks.begin(), webhooks.end(), is_default))
+    return {tag + " with a revision that is installed"};
+  return {tag + " for the default revision:",
+          "kubectl label namespace " + ns.name + " istio.io/rev- istio-injection=enabled --overwrite"};
+}
+
+// A webhook that calls a Service which is not there is pointed at istiod's; any other is istiod's to mend.
+std::vector<std::string> webhook_fix(const ClusterEvidence& evidence) {
+  const ServiceFact* istiod = nullptr;
+  for (const ServiceFact& service : evidence.services.value) {
+    const bool there = service.ns == evidence.control_namespace && value_of(service.selector, "app") == "istiod";
+    if (there && istiod == nullptr) istiod = &service;
+  }
+  std::vector<std::string> out;
+  for (const WebhookFact& webhook : evidence.webhooks.value) {
+    const auto& services = evidence.services.value;
+    const auto is_its = [&](const ServiceFact& service) {
+      return service.ns == webhook.service_ns && service.name == webhook.service;
+    };
+    if (!evidence.services.seen() || istiod == nullptr || std::any_of(services.begin(), services.end(), is_its))
+      continue;
+    out.push_back(
+        fmt::format("kubectl patch mutatingwebhookconfiguration {} --type json -p "
+                    "'[{{\"op\":\"replace\",\"path\":\"/webhooks/{}/clientConfig/service/name\",\"value\":\"{}\"}}]'",
+                    webhook.configuration, webhook.index, istiod->name));
+  }
+  if (out.empty()) {
+    out.push_back(
+        "its caBundle must be set: kubectl get mutatingwebhookconfigurations -l app=sidecar-injector -o yaml; "
+        "then restart deployment/istiod of namespace " +
+        evidence.control_namespace);
+  }
+  return out;
+}
+
 void blame_trouble(const ClusterEvidence& evidence, const std::string& id, const NamespaceFact& ns,
                    const Trouble& trouble, ProbeResult& result) {
   Cause cause{id, ns.name, sentence(id, ns.name, trouble.pods.size()), {}, {}, {}};
@@ -109,19 +153,8 @@ void blame_trouble(const ClusterEvidence& evidence, const std::string& id, const
     cause.evidence.push_back(evidence_of(id, ns, *trouble.pods[i]));
   if (trouble.pods.size() > kMaxPodsShown)
     cause.evidence.push_back(fmt::format("{} more", trouble.pods.size() - kMaxPodsShown));
-  if (id == "sidecar-webhook-missing") {
-    const std::string revision = value_of(ns.labels, "istio.io/rev");
-    cause.fix.push_back(revision.empty()
-                            ? "istioctl install (it makes the webhook istio-sidecar-injector again)"
-                            : "istioctl tag set " + revision + " --revision REVISION, or label namespace " + ns.name +
-                                  " with a revision that is installed");
-  }
-  if (id == "sidecar-webhook-failing") {
-    cause.fix.push_back(
-        "kubectl get mutatingwebhookconfigurations -l app=sidecar-injector -o yaml (its caBundle must "
-        "be set), then kubectl -n " +
-        evidence.control_namespace + " rollout restart deployment/istiod");
-  }
+  if (id == "sidecar-webhook-missing") cause.fix = webhook_missing_fix(evidence, ns);
+  if (id == "sidecar-webhook-failing") cause.fix = webhook_fix(evidence);
   for (const OwnerFact& owner : trouble.owners) {
     if (id == "sidecar-opted-out") {
       const bool label = !value_of(trouble.pods.front()->labels, kInject).empty();
@@ -167,11 +200,12 @@ bool asked(const ClusterEvidence& evidence, const std::string& ns) {
 void judge_refused(const ClusterEvidence& evidence, ProbeResult& result) {
   for (const RefusedPods& refused : evidence.refused_pods.value) {
     if (!asked(evidence, refused.ns)) continue;
-    blame(result, {"sidecar-webhook-failing", refused.ns,
-                   "pods of namespace " + refused.ns + " are not made: the injection webhook fails",
-                   {fmt::format("{}: failed calling webhook {}", owner_text(refused.owner, ""), refused.webhook)},
-                   {"kubectl -n " + evidence.control_namespace + " get pods -l app=istiod (its webhook must answer)"},
-                   {}});
+    Cause cause{"sidecar-webhook-failing", refused.ns,
+                "pods of namespace " + refused.ns + " are not made: the injection webhook fails",
+                {fmt::format("{}: failed calling webhook {}", owner_text(refused.owner, ""), refused.webhook)},
+                webhook_fix(evidence), {}};
+    cause.fix.push_back(restart(refused.ns, refused.owner, ""));  // rather than wait for the next attempt
+    blame(result, std::move(cause));
   }
 }
 
@@ -203,7 +237,7 @@ void probe_sidecars(const ClusterEvidence& evidence, ProbeResult& result) {
   if (with > 0 || expected > 0 || result.state == ProbeState::kFail) return;
   std::vector<std::string> fix;
   for (const std::string& ns : evidence.namespaces_asked) {
-    fix.push_back("kubectl label namespace " + ns + " istio-injection=enabled");
+    fix.push_back("kubectl label namespace " + ns + " istio-injection=enabled --overwrite");
     fix.push_back("kubectl rollout restart deployment -n " + ns);
   }
   if (fix.empty()) fix.push_back("kubectl label namespace NAMESPACE istio-injection=enabled; kubectl rollout restart "

@@ -25,8 +25,8 @@ bool registered(const MeshConfigFact& config, const std::string& name) {
 std::string object_of(const TelemetryFact& telemetry) { return telemetry.ns + "/" + telemetry.name; }
 
 std::string patch(const TelemetryFact& telemetry, const std::string& tracing) {
-  return fmt::format("kubectl -n {} patch telemetry {} --type merge -p '{{\"spec\":{{\"tracing\":[{}]}}}}'",
-                     telemetry.ns, telemetry.name, tracing);
+  return fmt::format("kubectl -n {} patch telemetry {} --type merge -p {}", telemetry.ns, telemetry.name,
+                     shell_word("{\"spec\":{\"tracing\":[" + tracing + "]}}"));
 }
 
 // The tracing of an object as it should be: its own provider, or the one given, at 100 %.
@@ -80,11 +80,12 @@ void judge_tracing(const ClusterEvidence& evidence, const TelemetryFact& telemet
 // One line that puts a Telemetry resource for the whole mesh where it belongs.
 std::string apply_mesh_wide(const ClusterEvidence& evidence) {
   const std::vector<UsedProvider> used = used_providers(evidence);
-  return fmt::format(
-      R"(echo '{{"apiVersion":"telemetry.istio.io/v1","kind":"Telemetry","metadata":{{"name":"mesh-default",)"
+  const std::string object = fmt::format(
+      R"({{"apiVersion":"telemetry.istio.io/v1","kind":"Telemetry","metadata":{{"name":"mesh-default",)"
       R"("namespace":"{}"}},"spec":{{"tracing":[{{"providers":[{{"name":"{}"}}],)"
-      R"("randomSamplingPercentage":100}}]}}}}' | kubectl apply -f -)",
+      R"("randomSamplingPercentage":100}}]}}}})",
       root_namespace(evidence), used.empty() ? "PROVIDER" : used.front().provider->name);
+  return "echo " + shell_word(object) + " | kubectl apply -f -";
 }
 
 void judge_missing(const ClusterEvidence& evidence, ProbeResult& result) {
@@ -105,10 +106,23 @@ void judge_missing(const ClusterEvidence& evidence, ProbeResult& result) {
                  {apply_mesh_wide(evidence)}, {}});
 }
 
-std::string registration_fix(const ClusterEvidence& evidence, const MeshConfigFact& config) {
-  return "add it under meshConfig.extensionProviders (istioctl install -f, or Helm values of istiod); check: kubectl "
-         "-n " +
-         evidence.control_namespace + " get cm " + config.config_map + " -o yaml";
+// First in words, since whoever keeps the mesh's values in a file mends them there. Then the ConfigMap itself, where it
+// is known what to send to and the list has Istio's own layout.
+std::vector<std::string> registration_fix(const ClusterEvidence& evidence, const MeshConfigFact& config,
+                                          const std::string& name) {
+  std::vector<std::string> out = {
+      "add it under meshConfig.extensionProviders (istioctl install -f, Helm values of istiod, or ConfigMap " +
+      evidence.control_namespace + "/" + config.config_map + ")"};
+  const std::vector<const ServiceFact*> services = likely_collectors(evidence);
+  if (name.empty() || services.size() != 1 || !config.plain_list) return out;
+  const PortFact* grpc = port_of(*services.front(), 4317);
+  if (grpc == nullptr) return out;
+  const std::string added = fmt::format(
+      "\\1- name: {0}\\n\\1  opentelemetry:\\n\\1    port: 4317\\n\\1    service: {1}", sed_replacement(name),
+      sed_replacement(host_of(*services.front())));
+  out.push_back(through(evidence.control_namespace, config.config_map,
+                        "sed 's/^\\( *\\)extensionProviders:$/&\\n" + added + "/'"));
+  return out;
 }
 
 }  // namespace
@@ -125,14 +139,14 @@ void probe_registration(const ClusterEvidence& evidence, ProbeResult& result) {
     const std::vector<std::string> asked = providers_asked_for(evidence);
     if (asked.empty() && used_providers(evidence).empty()) {
       blame(result, {"provider-missing", config->config_map, "no OpenTelemetry provider is registered in ConfigMap " +
-                     config->config_map, {result.evidence.back()}, {registration_fix(evidence, *config)}, {}});
+                     config->config_map, {result.evidence.back()}, registration_fix(evidence, *config, ""), {}});
     }
     for (const std::string& name : asked) {
       if (registered(*config, name) || near_provider(evidence, name).value_or(name) != name) continue;
       blame(result, {"provider-missing", config->config_map + "/" + name,
                      "provider " + name + " is not in extensionProviders of ConfigMap " + config->config_map,
                      {result.evidence.back()},
-                     {registration_fix(evidence, *config)},
+                     registration_fix(evidence, *config, name),
                      {}});
     }
   }

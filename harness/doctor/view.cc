@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstring>
 #include <set>
 
 #include "base/text.h"
@@ -145,14 +146,23 @@ std::vector<const ServiceFact*> collector_services(const ClusterEvidence& eviden
     const ServiceFact* service = service_of(evidence, one.provider->service);
     add(service != nullptr ? service : near_service(evidence, one.provider->service));
   }
-  if (!used.empty()) return out;
-  for (const ServiceFact& service : evidence.services.value) {  // nobody names one: what looks like one
+  return used.empty() ? likely_collectors(evidence) : out;
+}
+
+std::vector<const ServiceFact*> likely_collectors(const ClusterEvidence& evidence) {
+  std::vector<const ServiceFact*> out;
+  for (const ServiceFact& service : evidence.services.value) {
     if (service.name.find("collector") == std::string::npos && service.name.find("otel") == std::string::npos) continue;
-    for (const PortFact& port : service.ports) {
-      if (port.port == 4317 || port.port == 4318) add(&service);
-    }
+    if (port_of(service, 4317) != nullptr || port_of(service, 4318) != nullptr) out.push_back(&service);
   }
   return out;
+}
+
+const PortFact* port_of(const ServiceFact& service, int port) {
+  for (const PortFact& one : service.ports) {
+    if (one.port == port) return &one;
+  }
+  return nullptr;
 }
 
 std::vector<const PodFact*> pods_behind(const ClusterEvidence& evidence, const ServiceFact& service) {
@@ -169,6 +179,37 @@ const CollectorEvidence* collector_of(const ClusterEvidence& evidence, const Ser
     if (collector.ns == service.ns && collector.service == service.name) return &collector;
   }
   return nullptr;
+}
+
+std::string shell_word(const std::string& text) {
+  const auto plain = [](unsigned char c) { return std::isalnum(c) != 0 || std::strchr("-_./:=,@%+", c) != nullptr; };
+  if (!text.empty() && std::all_of(text.begin(), text.end(), plain)) return text;
+  std::string out = "'";
+  for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
+std::string sed_pattern(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (std::strchr(".[]*^$\\/", c) != nullptr) out += '\\';
+    out += c == '\'' ? '.' : c;  // no quote within quotes: any character stands for it
+  }
+  return out;
+}
+
+std::string sed_replacement(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (std::strchr("&\\/", c) != nullptr) out += '\\';
+    if (c != '\'') out += c;
+  }
+  return out;
+}
+
+std::string through(const std::string& ns, const std::string& config_map, const std::string& filter) {
+  return "kubectl -n " + shell_word(ns) + " get cm " + shell_word(config_map) + " -o yaml | " + filter +
+         " | kubectl replace -f -";
 }
 
 std::string joined(const std::vector<std::string>& parts, const std::string& separator) {

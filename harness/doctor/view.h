@@ -38,9 +38,20 @@ const ServiceFact* near_service(const ClusterEvidence& evidence, const std::stri
 // The Services that used providers name or mean, each once. Where no provider is registered, those that look like a
 // Collector's by name and port.
 std::vector<const ServiceFact*> collector_services(const ClusterEvidence& evidence);
+// Services that look like a Collector's by name and port, whether a provider names them or not.
+std::vector<const ServiceFact*> likely_collectors(const ClusterEvidence& evidence);
+const PortFact* port_of(const ServiceFact& service, int port);  // nullptr: it has no such port
 // Pods a Service selects, without those that are going; none for a Service without selector.
 std::vector<const PodFact*> pods_behind(const ClusterEvidence& evidence, const ServiceFact& service);
 const CollectorEvidence* collector_of(const ClusterEvidence& evidence, const ServiceFact& service);
+
+// One word of a POSIX shell, in single quotes where it needs them.
+std::string shell_word(const std::string& text);
+// The same for a text inside an s/…/…/ command of sed that stands in single quotes: the pattern and the replacement.
+std::string sed_pattern(const std::string& text);
+std::string sed_replacement(const std::string& text);
+// "kubectl -n NS get cm NAME -o yaml | FILTER | kubectl replace -f -"
+std::string through(const std::string& ns, const std::string& config_map, const std::string& filter);
 
 std::string joined(const std::vector<std::string>& parts, const std::string& separator = ", ");
 // "3 pods" / "1 pod"

@@ -30,9 +30,17 @@ YAML::Node at(const YAML::Node& map, const char* key) {
   return map[key];
 }
 
-doctor::ProviderFact provider_from(const YAML::Node& node) {
+// One item of the list in `text`, which begins "- name: NAME" as Istio writes it, and no other item does.
+bool is_plain(const std::string& text, const std::string& name) {
+  const std::string head = "\n- name: " + name + "\n";
+  const size_t at = text.find(head);
+  return !name.empty() && at != std::string::npos && text.find(head, at + 1) == std::string::npos;
+}
+
+doctor::ProviderFact provider_from(const YAML::Node& node, const std::string& text) {
   doctor::ProviderFact out;
   out.name = scalar(node, "name");
+  out.plain = is_plain(text, out.name);
   for (const auto& entry : node) {
     if (entry.first.Scalar() != "name") out.kind = entry.first.Scalar();
   }
@@ -76,6 +84,18 @@ bool has_type(const YAML::Node& components, const std::string& type) {
   return false;
 }
 
+// Exporters of the types otlp, otlp_grpc, otlp_http and otlphttp need an endpoint, which may be one of traces alone.
+std::string exporter_without_endpoint(const YAML::Node& exporters) {
+  if (!exporters.IsDefined() || !exporters.IsMap()) return "";
+  for (const auto& entry : exporters) {
+    const std::string name = entry.first.Scalar();
+    const bool otlp = name.substr(0, 4) == "otlp";
+    if (otlp && scalar(entry.second, "endpoint").empty() && scalar(entry.second, "traces_endpoint").empty())
+      return name;
+  }
+  return "";
+}
+
 std::optional<doctor::CollectorConfig> collector_config_from_yaml(const std::string& text) {
   try {
     const YAML::Node root = YAML::Load(text);
@@ -85,6 +105,7 @@ std::optional<doctor::CollectorConfig> collector_config_from_yaml(const std::str
     out.grpc = endpoint_of(protocols, "grpc");
     out.http = endpoint_of(protocols, "http");
     out.logging_exporter = has_type(at(root, "exporters"), "logging");
+    out.without_endpoint = printable(exporter_without_endpoint(at(root, "exporters")));
     const YAML::Node health = at(at(root, "extensions"), "health_check");
     out.health_check_port = health.IsDefined() && health.IsMap() && health["port"].IsDefined();
     return out;
@@ -108,10 +129,11 @@ doctor::MeshConfigFact mesh_config_from_yaml(const std::string& text) {
       out.damage = "its key mesh is no mapping";
       return out;
     }
+    out.plain_list = text.find("\nextensionProviders:\n- ") != std::string::npos;
     size_t read = 0;
     for (const YAML::Node& provider : root["extensionProviders"]) {
       if (++read > kMaxProviders) break;
-      if (provider.IsMap()) out.providers.push_back(provider_from(provider));
+      if (provider.IsMap()) out.providers.push_back(provider_from(provider, text));
     }
     for (const YAML::Node& name : at(at(root, "defaultProviders"), "tracing")) {
       if (name.IsScalar()) out.default_providers.push_back(name.Scalar());

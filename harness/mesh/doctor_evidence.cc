@@ -181,7 +181,8 @@ void read_collector(const CollectorFetch& fetch, ClusterEvidence& out) {
   out.collectors.push_back(std::move(collector));
 }
 
-void fetch_data_plane(KubeClient& client, int64_t timeout_ms, const Lists& lists, ClusterEvidence& out) {
+void fetch_data_plane(KubeClient& client, const EvidenceRequest& request, const Lists& lists, ClusterEvidence& out) {
+  const bool all_of_it = request.depth == EvidenceRequest::Depth::kAll;
   std::vector<CollectorFetch> collectors;
   std::vector<Fetch> all;
   for (const doctor::ServiceFact* service : doctor::collector_services(out)) {
@@ -195,7 +196,7 @@ void fetch_data_plane(KubeClient& client, int64_t timeout_ms, const Lists& lists
     const std::string ns = "/api/v1/namespaces/" + fetch.service->ns;
     fetch.metrics.resize(fetch.pods.size());
     fetch.logs.resize(fetch.pods.size());
-    for (size_t i = 0; i < fetch.pods.size(); ++i) {
+    for (size_t i = 0; i < fetch.pods.size() && all_of_it; ++i) {
       const std::string& pod = fetch.pods[i]->name;
       all.push_back({pod_proxy_path(fetch.service->ns, pod, kCollectorMetricsPort, "/metrics"), &fetch.metrics[i]});
       all.push_back({ns + "/pods/" + pod + "/log?sinceSeconds=" + std::to_string(kLogSeconds) +
@@ -210,13 +211,14 @@ void fetch_data_plane(KubeClient& client, int64_t timeout_ms, const Lists& lists
   }
   std::vector<const doctor::PodFact*> proxies;
   for (const doctor::PodFact& pod : out.pods.value) {
-    if (pod.has_proxy && pod.ready && !pod.deleting && proxies.size() < kMaxProxies) proxies.push_back(&pod);
+    if (all_of_it && pod.has_proxy && pod.ready && !pod.deleting && proxies.size() < kMaxProxies)
+      proxies.push_back(&pod);
   }
   std::vector<Fetched> stats(proxies.size());
   for (size_t i = 0; i < proxies.size(); ++i)
     all.push_back(
         {pod_proxy_path(proxies[i]->ns, proxies[i]->name, kEnvoyMetricsPort, "/stats/prometheus"), &stats[i]});
-  fetch_all(client, timeout_ms, all);
+  fetch_all(client, request.timeout_ms, all);
 
   for (const CollectorFetch& fetch : collectors) read_collector(fetch, out);
   out.proxies = Seen<std::vector<doctor::ProxyCounter>>::none("no pod with a proxy is ready");
@@ -240,7 +242,7 @@ ClusterEvidence gather_evidence(KubeClient& client, const EvidenceRequest& reque
   const Lists lists = fetch_lists(client, request.timeout_ms);
   read_lists(lists, out);
   fetch_control_plane(client, request.timeout_ms, lists, out);
-  fetch_data_plane(client, request.timeout_ms, lists, out);
+  fetch_data_plane(client, request, lists, out);
   return out;
 }
 

@@ -17,6 +17,8 @@ namespace hopcheck::mesh {
 struct EvidenceRequest {
   std::vector<std::string> namespaces;  // workloads to judge; empty = all
   int64_t timeout_ms = 2'500;           // of each request
+  // What must be there before traffic is driven, or also what went through: counters and logs.
+  enum class Depth : uint8_t { kPrerequisites, kAll } depth = Depth::kAll;
 };
 doctor::ClusterEvidence gather_evidence(KubeClient& client, const EvidenceRequest& request);
 

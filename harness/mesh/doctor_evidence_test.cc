@@ -169,7 +169,7 @@ TEST_F(DoctorEvidence, AFailureInTheCollectorsLogIsClassedAndTheTokenIsNotKept) 
       "Unauthenticated desc = token " +
           token + " expired\"}\n");
   api_.on("GET", "/api/v1/namespaces/observability/configmaps/otel", 200,
-          collector_map("otlp: {headers: {Authentication: " + token + "}}"));
+          collector_map("otlp: {endpoint: backend:4317, headers: {Authentication: " + token + "}}"));
   api_.on("GET", "/api/v1/namespaces/istio-system/configmaps", 200,
           mesh_config(kService, "    grpc: {initialMetadata: [{name: x, value: " + token + "}]}\\n"));
   const doctor::Diagnosis diagnosis = examine();

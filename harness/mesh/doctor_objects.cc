@@ -10,6 +10,7 @@
 namespace hopcheck::mesh {
 namespace {
 
+constexpr size_t kMaxMessage = 200;
 using nlohmann::json;
 
 std::string ns_of(const json& object) { return text_at(child_of(object, "metadata"), "namespace"); }
@@ -55,8 +56,11 @@ void read_containers(const json& pod, doctor::PodFact& out) {
   }
   for (const json& status : child_of(child_of(pod, "status"), "containerStatuses")) {
     out.restarts += static_cast<int>(number_at(status, "restartCount"));
-    const std::string reason = text_at(child_of(child_of(status, "state"), "waiting"), "reason");
+    const json& waiting = child_of(child_of(status, "state"), "waiting");
+    const std::string reason = text_at(waiting, "reason");
     if (out.waiting.empty()) out.waiting = printable(reason);
+    if (reason == "CreateContainerConfigError")
+      out.missing = printable(text_at(waiting, "message").substr(0, kMaxMessage));
   }
 }
 
@@ -158,12 +162,13 @@ std::vector<doctor::WebhookFact> webhooks_from_json(const std::string& list) {
   return read_list<doctor::WebhookFact>(list, [](const json& item, std::vector<doctor::WebhookFact>& out) {
     const std::string app = text_at(child_of(child_of(item, "metadata"), "labels"), "app");
     if (app != "sidecar-injector" && name_of(item).find("sidecar-injector") == std::string::npos) return;
+    int index = 0;
     for (const json& hook : child_of(item, "webhooks")) {
       const json& client = child_of(hook, "clientConfig");
       const json& service = child_of(client, "service");
       out.push_back({name_of(item), text_at(hook, "name"), selector_from(child_of(hook, "namespaceSelector")),
                      selector_from(child_of(hook, "objectSelector")), text_at(service, "namespace"),
-                     text_at(service, "name"), !text_at(client, "caBundle").empty()});
+                     text_at(service, "name"), !text_at(client, "caBundle").empty(), index++});
     }
   });
 }

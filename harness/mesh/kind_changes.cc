@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "doctor/diagnose.h"
+#include "mesh/doctor_evidence.h"
 #include "mesh/kind_provider.h"
 
 namespace hopcheck::mesh {
@@ -13,6 +15,21 @@ namespace {
 constexpr int64_t kReadyMs = 240'000;
 
 }  // namespace
+
+// Versions, istiod, Collector: without them no verdict about traces is worth anything, and the cause has a name.
+Result<void> KindProvider::check_prerequisites(run::StepLog& log) {
+  const size_t token = log.begin("prerequisites");
+  EvidenceRequest request;
+  request.depth = EvidenceRequest::Depth::kPrerequisites;
+  const std::vector<doctor::Cause> causes = doctor::missing_prerequisites(gather_evidence(*client_, request));
+  log.end(token, causes.empty() ? "ok" : "failed");
+  if (causes.empty()) return {};
+  const doctor::Cause& first = causes.front();
+  std::string why, fix;
+  for (const std::string& line : first.evidence) why += (why.empty() ? "" : "; ") + line;
+  for (const std::string& line : first.fix) fix += (fix.empty() ? "" : "; ") + line;
+  return fail(ErrorKind::kEnvironment, first.what + " [" + first.id + "]", why, fix);
+}
 
 Result<void> KindProvider::apply_difference(const run::EnvironmentState& state, run::StepLog& log,
                                             const std::atomic<bool>& stop) {

@@ -242,7 +242,10 @@ Result<void> KindProvider::ensure(const run::EnvironmentState& state, run::StepL
     log.end(token, begun ? "ok" : "failed");
     if (!begun) return begun;
   }
-  const Result<void> done = record_.complete ? apply_difference(state, log, stop) : create_all(state, log, stop);
+  const bool standing = record_.complete;
+  Result<void> done = standing && !run_begun_ ? check_prerequisites(log) : Result<void>();
+  if (done) done = standing ? apply_difference(state, log, stop) : create_all(state, log, stop);
+  if (done && !standing) done = check_prerequisites(log);
   if (!done) return done;
   for (const auto& [ns, hash] : hashes_of(state)) record_.instances[ns] = hash;
   for (const run::TopologyInstance& instance : state.instances) {

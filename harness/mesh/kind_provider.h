@@ -111,6 +111,7 @@ class KindProvider final : public run::Provider {
   Result<void> connect();
   Result<void> create_all(const run::EnvironmentState& state, run::StepLog& log, const std::atomic<bool>& stop);
   Result<void> apply_difference(const run::EnvironmentState& state, run::StepLog& log, const std::atomic<bool>& stop);
+  Result<void> check_prerequisites(run::StepLog& log);
   void clear_switches();  // of every demo pod: a run that died may have left some on
   Result<void> begin_run(const std::string& run, run::StepLog& log, const std::atomic<bool>& stop);
 
