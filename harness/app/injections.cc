@@ -47,7 +47,7 @@ struct Diagnosed {
 
 struct Driven {
   int exit_code = -1;
-  Strings codes;  // of failing findings, sorted, each once
+  Strings codes;  // of the findings, sorted, each once
   std::string istio;
 };
 
@@ -183,9 +183,7 @@ Result<Driven> Performer::drive(const std::string& scenario, const std::string& 
   if (!result) return tl::unexpected(result.error());
   std::set<std::string> codes;
   for (const ScenarioResult& one : result->scenarios) {
-    for (const Finding& finding : one.findings) {
-      if (finding.severity == Verdict::kFail) codes.insert(finding.code);
-    }
+    for (const Finding& finding : one.findings) codes.insert(finding.code);
   }
   out.codes.assign(codes.begin(), codes.end());
   out.istio = result->environment.istio;
@@ -216,26 +214,30 @@ Result<void> Performer::check_healthy() {
               "look into " + folder);
 }
 
+// Goes on after what cannot be mended, so that one failure does not spoil the next trial.
 Result<void> Performer::mend(const std::vector<const Injection*>& injections, const Diagnosed& diagnosed,
                              const std::string& folder, Trial& trial) {
+  Result<void> result;
+  const auto run_fix = [&](const Strings& commands) {
+    trial.fixes.insert(trial.fixes.end(), commands.begin(), commands.end());
+    if (auto done = shell(commands, folder); !done && result) result = done;
+  };
+  Strings left;
+  for (const Injection* one : injections) left.push_back(one->cause);
   for (const Diagnosed::Cause& cause : diagnosed.causes) {
     const auto known = std::find_if(injections.begin(), injections.end(),
                                     [&](const Injection* one) { return one->cause == cause.id; });
     const bool in_words = known != injections.end() && !(*known)->mend.empty();
-    const Strings& commands = in_words ? (*known)->mend : cause.commands;
-    if (commands.empty()) return fail(ErrorKind::kEnvironment, "the doctor's fix for " + cause.id + " is no command");
     trial.fix_printed = trial.fix_printed && !in_words;
-    trial.fixes.insert(trial.fixes.end(), commands.begin(), commands.end());
-    if (auto done = shell(commands, folder); !done) return done;
+    left.erase(std::remove(left.begin(), left.end(), cause.id), left.end());
+    if (!in_words && cause.commands.empty() && result)
+      result = fail(ErrorKind::kEnvironment, "the doctor's fix for " + cause.id + " is no command");
+    run_fix(in_words ? (*known)->mend : cause.commands);
   }
-  // Whatever was not named is still in force; it must not spoil the next trial.
-  for (const Injection* one : injections) {
-    const Strings ids = diagnosed.ids();
-    if (std::find(ids.begin(), ids.end(), one->cause) == ids.end() && !one->mend.empty()) {
-      if (auto done = shell(one->mend, folder); !done) return done;
-    }
+  for (const Injection* one : injections) {  // what was not named is still in force
+    if (std::find(left.begin(), left.end(), one->cause) != left.end()) run_fix(one->mend);
   }
-  return {};
+  return result;
 }
 
 Result<void> Performer::perform_steps(const std::vector<const Injection*>& injections, const std::string& folder,
