@@ -21,6 +21,7 @@
 #include "app/run_request.h"
 #include "app/session.h"
 #include "app/verbs.h"
+#include "app/walkthrough.h"
 #include "base/text.h"
 #include "report/terminal.h"
 
@@ -224,6 +225,10 @@ Result<int> run_verb(const RunVerb& verb, Context& context) {
   }
   const auto choice = choose_provider(verb.options, context);
   if (!choice) return tl::unexpected(choice.error());
+  if (is_walkthrough(verb.options.paths)) {
+    const Watchdog watchdog(timeout, *context.stop);
+    return run_walkthrough({verb.options, verb.output, *choice}, context);
+  }
   if (!verb.options.dry_run) fmt::print(stderr, "seed {}\n", verb.options.seed.value_or(0));
   const auto facts = facts_of(choice->name, verb.options, context);
   if (!facts) return tl::unexpected(facts.error());
@@ -268,7 +273,7 @@ void add_run(CLI::App& app, Context& context) {
   auto verb = std::make_shared<RunVerb>();
   CLI::App* run = app.add_subcommand("run", "Drive scenarios or a suite through a mesh and judge every request");
   RunOptions& options = verb->options;
-  run->add_option("paths", options.paths, "scenario files, or one suite file")->required();
+  run->add_option("paths", options.paths, "scenario files, or one suite file, or one walkthrough")->required();
   run->add_option("--provider", options.provider, "where the mesh comes from: auto, kind, local")
       ->check(CLI::IsMember({"auto", "kind", "local"}));
   run->add_option("--istio", options.istio, "Istio version by dotted prefix, e.g. 1.31");

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "config/parts.h"
+#include "config/walkthrough.h"
 
 namespace hopcheck::config {
 namespace {
@@ -328,6 +329,11 @@ Loaded<ConformanceRows> load_rows(const SearchPath& search) {
   const std::string path = (fs::path(search.share) / "fixtures/rows.yaml").string();
   const auto text = read_file(path);
   return text ? parse_rows(*text, path) : Loaded<ConformanceRows>(tl::unexpected(text.error()));
+}
+
+Loaded<Walkthrough> load_walkthrough(const std::string& path) {
+  const auto text = read_file(path);
+  return text ? parse_walkthrough(*text, path) : Loaded<Walkthrough>(tl::unexpected(text.error()));
 }
 
 std::string kind_of_file(const std::string& path) {

@@ -11,6 +11,7 @@
 
 #include "config/answers.h"
 #include "config/load.h"
+#include "config/walkthrough.h"
 
 namespace hopcheck::config {
 namespace {
@@ -52,6 +53,7 @@ std::string problems_of(const std::string& path) {
   if (kind == "InjectionSuite") return text_of(load_injection_suite(path, kShare));
   if (kind == "MeshProfile") return text_of(load_profile(path, kShare));
   if (kind == "Instrumentation") return text_of(parse_instrumentation(read(path), path));
+  if (kind == "Walkthrough") return text_of(load_walkthrough(path));
   if (kind == "Answers") return text_of(parse_answers(read(path), path));
   if (kind == "Rows") return text_of(parse_rows(read(path), path));
   return text_of(load_scenario(path, kShare));

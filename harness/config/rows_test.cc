@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "config/load.h"
+#include "config/walkthrough.h"
 #include "report/rows.h"
 #include "testing/claims.h"
 #include "testing/source_tree.h"
@@ -68,6 +69,13 @@ TEST(RowsData, ScenariosClaimRowsThatExistAndHeaderlessOnesWhereTheRowAsksForIt)
   for (const char* folder : {"scenarios", "fixtures/captures/scenarios"}) {
     for (const auto& entry : std::filesystem::recursive_directory_iterator(kRoot + "/" + folder)) {
       const std::string path = entry.path().string();
+      if (entry.path().extension() == ".yaml" && kind_of_file(path) == "Walkthrough") {
+        const auto guide = load_walkthrough(path);
+        ASSERT_TRUE(guide) << to_text(guide.error());
+        for (const WalkStep& step : guide->steps) {
+          for (const std::string& id : step.rows) EXPECT_TRUE(rows.contains(id)) << path << " claims " << id;
+        }
+      }
       if (entry.path().extension() != ".yaml" || kind_of_file(path) != "Scenario") continue;
       const auto scenario = load_scenario(path, kShare);
       ASSERT_TRUE(scenario) << to_text(scenario.error());

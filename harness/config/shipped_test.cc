@@ -7,8 +7,10 @@
 #include <filesystem>
 #include <fstream>
 #include <regex>
+#include <set>
 
 #include "config/load.h"
+#include "config/walkthrough.h"
 
 namespace hopcheck::config {
 namespace {
@@ -94,6 +96,31 @@ TEST(Shipped, SuitesComeBackEqual) {
 TEST(Shipped, FileNamesAreScenarioNames) {
   for (const std::string& path : files_of_kind("Scenario")) {
     EXPECT_EQ(loaded(load_scenario(path, kShare)).name, fs::path(path).stem().string());
+  }
+}
+
+TEST(Shipped, WalkthroughsLoadAndTheirScenariosStandBesideThem) {
+  const auto files = files_of_kind("Walkthrough");
+  EXPECT_GE(files.size(), 1u);
+  for (const std::string& path : files) {
+    const Walkthrough guide = loaded(load_walkthrough(path));
+    EXPECT_EQ(guide.name, fs::path(path).stem().string());
+    EXPECT_FALSE(loaded(load_topology(guide.topology, path, kShare)).services.empty());
+    for (const WalkStep& step : guide.steps) {
+      if (step.action != StepAction::kScenario) continue;
+      const std::string beside = (fs::path(path).parent_path() / step.scenario).string();
+      EXPECT_EQ(loaded(load_scenario(beside, kShare)).topology.name, guide.topology);
+    }
+  }
+}
+
+// A row that a step proves has a counter-test beside it, and the other way round.
+TEST(Shipped, EveryRowOfAWalkthroughIsAskedBothWays) {
+  for (const std::string& path : files_of_kind("Walkthrough")) {
+    std::set<std::string> positive, negative;
+    for (const WalkStep& step : loaded(load_walkthrough(path)).steps)
+      (step.is_counter_test() ? negative : positive).insert(step.rows.begin(), step.rows.end());
+    EXPECT_EQ(positive, negative) << path;
   }
 }
 

@@ -8,8 +8,10 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <string_view>
 
 #include "config/load.h"
+#include "demo/fetch.h"
 #include "demo/service.h"
 
 namespace {
@@ -127,7 +129,8 @@ int run(Flags& flags) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Plays one service of a hopcheck topology."};
+  if (argc > 1 && std::string_view(argv[1]) == "fetch") return fetch_main(argc - 1, argv + 1);
+  CLI::App app{"Plays one service of a hopcheck topology. hopcheck-demo fetch URL prints what a URL answers."};
   app.set_version_flag("--version", std::string("hopcheck-demo ") + kDemoVersion);
   Flags flags;
   add_options(app, flags);

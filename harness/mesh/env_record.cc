@@ -133,6 +133,7 @@ std::string to_json(const EnvRecord& record) {
   out["meshTracing"] = record.mesh_tracing;
   out["namingRestart"] = record.naming_restart;
   out["namingUnset"] = record.naming_unset;
+  if (record.ground) out["ground"] = true;
   out["telemetryProvider"] = record.telemetry_provider;
   out["telemetryScope"] = record.telemetry_scope;
   out["sampling"] = record.sampling ? json(*record.sampling) : json(nullptr);
@@ -166,6 +167,7 @@ Result<EnvRecord> env_record_from_json(const std::string& text) {
   record.mesh_tracing = field<bool>(in, "meshTracing", true);
   record.naming_restart = field<bool>(in, "namingRestart", true);
   record.naming_unset = field<bool>(in, "namingUnset", false);
+  record.ground = field<bool>(in, "ground", false);
   record.telemetry_provider = field<std::string>(in, "telemetryProvider", "");
   record.telemetry_scope = field<std::string>(in, "telemetryScope", kScopeMesh);
   if (in.contains("sampling") && in["sampling"].is_number()) record.sampling = in["sampling"].get<double>();

@@ -21,6 +21,7 @@ struct EnvRecord {
   std::string cluster;    // hopcheck-<id>
   bool kept = false;      // outlives the process that made it
   bool complete = false;  // the first ensure() succeeded
+  bool ground = false;    // made for a walkthrough, which installs Istio, Collector and application itself
   std::string created;    // RFC 3339
   std::string run;        // capture folder in use
   uint16_t gateway_port = 0;

@@ -9,12 +9,14 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "mesh/cluster.h"
 #include "mesh/env_record.h"
 #include "mesh/images.h"
+#include "mesh/ingress.h"
 #include "mesh/kube_client.h"
 #include "mesh/kube_wait.h"
 #include "mesh/manifests.h"
@@ -57,6 +59,21 @@ Result<std::vector<std::string>> role_capabilities(const KindOptions& options);
 // made. Takes 5 s at most. kUsage for options that are wrong on any machine.
 Result<std::string> obstacle_to_kind(const KindOptions& options, const std::atomic<bool>& stop);
 
+// What the steps of a walkthrough are told of an environment made for them.
+struct Ground {
+  std::string folder;                    // private, for the files they write
+  std::string kubectl, istioctl;         // absolute paths
+  std::vector<std::string> istio_files;  // IstioOperators that this environment needs besides the guide's own
+  std::string bookinfo_file;             // the application's objects, for kubectl apply
+  std::string backend, token_file;       // HOST:PORT for OTLP/gRPC from inside the cluster; the token it asks for
+  std::string collector_version;         // of the current Collector, "0.161.0"
+  std::string istio_version;
+  uint16_t gateway_port = 0;             // 127.0.0.1:PORT leads to the gateway's NodePort
+  std::set<std::string> capabilities;    // collector054: an image of Collector 0.54.0 is at hand
+  std::vector<std::string> notes;        // where this differs from what the guide names
+  std::set<std::string> stock_services;  // services of the application played by their official images
+};
+
 class KindProvider final : public run::Provider {
  public:
   // A new environment (nothing is made yet), or with open() a standing one, which must exist and answer.
@@ -91,6 +108,16 @@ class KindProvider final : public run::Provider {
   std::vector<std::string> collect_evidence(const std::string& dir) override;
   Result<void> release(run::StepLog& log) override;
 
+  // A walkthrough's environment (kind_ground.cc): the cluster, images in its node and the mock backend, and neither
+  // Istio nor Collector nor application, which the walkthrough installs. On a standing one that was made so, the
+  // backend gets a new capture. `state` says which application it will be.
+  Result<Ground> ensure_ground(const run::EnvironmentState& state, run::StepLog& log, const std::atomic<bool>& stop);
+  // The walkthrough has made `state`: scenarios can be driven on it, with a capture of their own named `run`.
+  Result<void> adopt(const run::EnvironmentState& state, const std::string& run);
+  // Where the ingress gateway is reached now (ingress.h).
+  Result<IngressAddress> ingress();
+  Result<std::string> kubernetes_version();  // "v1.34.4"
+
   // The environment outlives this process; release() then does nothing.
   Result<void> keep();
   // The tools' output goes there from now on (the run directory's logs/).
@@ -117,6 +144,9 @@ class KindProvider final : public run::Provider {
 
   // Step bodies (kind_steps.cc).
   Result<void> make_cluster(const std::atomic<bool>& stop);
+  Result<void> make_ground(run::StepLog& log, const std::atomic<bool>& stop);
+  Result<void> name_images_as_the_guide(const std::atomic<bool>& stop);
+  Result<Ground> ground_files(const run::EnvironmentState& state);
   Result<void> pack_harness(const std::atomic<bool>& stop);
   Result<void> install_istio(const run::EnvironmentState& state, const std::string& revision,
                              const std::atomic<bool>& stop);
@@ -173,6 +203,8 @@ class KindProvider final : public run::Provider {
   std::vector<NeededImage> needed_;   // node first
   InstanceManifest manifest_;         // of all instances to be made, by wave
   std::vector<KubeObject> platform_;  // Collector, sink, unmeshed load agent
+  std::vector<std::pair<std::string, std::string>>
+      aliases_;  // a walkthrough's: image at hand, name it gets in the node
   bool opened_ = false, started_ = false, run_begun_ = false, released_ = false;
 
   std::mutex mutex_;                                // guards pods_

@@ -206,7 +206,7 @@ std::map<std::string, std::string> made_role_images(ProcessRunner& runner, const
   const std::string docker = find_tool("docker");
   if (docker.empty()) return out;
   ProcessSpec spec;
-  spec.argv = {share + "/scripts/role-image", "--find", "redis", "amqp", "sdkApp"};
+  spec.argv = {share + "/scripts/role-image", "--find", "redis", "amqp", "sdkApp", "collector054"};
   spec.env = {{"DOCKER", docker}};
   spec.timeout_ms = kDockerAnswerMs;
   const Result<ProcessResult> done = runner.run(spec, stop);

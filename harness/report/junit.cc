@@ -2,34 +2,13 @@
 
 #include <fmt/format.h>
 
-#include "base/text.h"
 #include "report/summary.h"
-#include "report/utf8.h"
+#include "report/xml_text.h"
 
 namespace hopcheck::report {
 namespace {
 
-// Text as XML character data or attribute value: control characters become visible escapes, then the five special
-// characters become entities. U+FFFE and U+FFFF are the only characters left that XML 1.0 does not allow.
-std::string xml(std::string_view text) {
-  std::string out;
-  const std::string visible = printable(text);
-  for (std::string_view rest = visible; !rest.empty();) {
-    const Utf8Char front = utf8_front(rest);
-    switch (front.point) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&apos;"; break;
-      case 0xfffe:
-      case 0xffff: out += fmt::format("\\u{{{:04x}}}", front.point); break;
-      default: out += rest.substr(0, front.bytes);
-    }
-    rest.remove_prefix(front.bytes);
-  }
-  return out;
-}
+std::string xml(std::string_view text) { return xml_text(text); }
 
 // One test suite: its cases, counted as they are added.
 class Suite {
