@@ -48,9 +48,12 @@ std::string LiveCluster::text_at(const std::string& path, const std::string& poi
   return object.is_object() ? object.value(json::json_pointer(pointer), "") : "";
 }
 
-void LiveCluster::apply(const std::string& manifest) {
-  const auto objects = mesh::split_manifest(manifest);
+void LiveCluster::apply(const std::string& manifest, const std::string& ns) {
+  auto objects = mesh::split_manifest(manifest);
   ASSERT_TRUE(objects) << objects.error().what << "\n" << manifest;
+  for (mesh::KubeObject& object : *objects) {
+    if (object.ns.empty() && object.kind != "Namespace") object.ns = ns;
+  }
   const auto applied = mesh::kube_apply_all(*client_, *objects, never_);
   ASSERT_TRUE(applied) << applied.error().what << ": " << applied.error().why;
 }
@@ -70,6 +73,16 @@ std::string LiveCluster::text_patch(const std::string& pointer, const std::strin
 void LiveCluster::wait_ready(const std::set<mesh::ObjectName>& deployments) {
   const auto ready = mesh::wait_deployments(*client_, deployments, 180'000, never_);
   ASSERT_TRUE(ready) << ready.error().what << ": " << ready.error().why;
+}
+
+std::vector<std::string> LiveCluster::all_pods(const std::string& ns, const std::string& selector) {
+  const auto pods = mesh::list_pods(*client_, ns, selector);
+  EXPECT_TRUE(pods) << pods.error().what;
+  std::vector<std::string> out;
+  for (size_t i = 0; pods && i < pods->size(); ++i) {
+    if (!(*pods)[i].deleting) out.push_back((*pods)[i].name);
+  }
+  return out;
 }
 
 std::vector<std::string> LiveCluster::ready_pods(const std::string& ns, const std::string& selector) {

@@ -31,7 +31,8 @@ class LiveCluster {
   mesh::KubeResponse request(const mesh::KubeRequest& request);
   // A string within the object at `path`, by JSON pointer; "" when it is not there.
   std::string text_at(const std::string& path, const std::string& pointer);
-  void apply(const std::string& manifest);
+  // Objects that name no namespace go into `ns`.
+  void apply(const std::string& manifest, const std::string& ns = kLab);
   // A JSON merge patch (RFC 7386); `text_patch` makes one of a single string.
   void patch(const std::string& path, const std::string& change);
   static std::string text_patch(const std::string& pointer, const std::string& value);
@@ -39,6 +40,7 @@ class LiveCluster {
   std::vector<std::string> ready_pods(const std::string& ns, const std::string& selector);  // that stay
   // The first of them; that there is none is a failure.
   std::string pod(const std::string& ns, const std::string& selector);
+  std::vector<std::string> all_pods(const std::string& ns, const std::string& selector);  // ready or not, that stay
   size_t pods(const std::string& ns, const std::string& selector);  // those that end included
   void new_pods(const mesh::ObjectName& deployment);  // asked for, not waited for
   // New pods for a Deployment, and the end of its old ones.

@@ -33,7 +33,7 @@ class Exporters : public ::testing::Test {
       if (std::string(app.name) != "wrong-service") lab.expect_sent(app.name);
     }
     LiveSink vendor(lab.cluster, "vendor");
-    EXPECT_TRUE(wait_for([&] { return vendor.count("/spans") >= 5u * kRequests; }, 10'000)) << vendor.status();
+    EXPECT_TRUE(wait_for([&] { return vendor.count("/spans") >= 6u * kRequests; }, 10'000)) << vendor.status();
     capture_ = vendor.capture();
     status_ = nlohmann::json::parse(vendor.status(), nullptr, false);
     for (const StoredExport& one : capture_.exports) {
@@ -62,6 +62,14 @@ class Exporters : public ::testing::Test {
     for (const StoredExport* one : exports_[app]) {
       const auto found = one->headers.find("custom-header");
       values.insert(found == one->headers.end() ? "" : found->second);
+    }
+    return values.size() == 1 ? *values.begin() : values.empty() ? "(no export)" : "(differs)";
+  }
+  // The same for an attribute of the resource.
+  static std::string resource_of(const std::string& app, const std::string& key) {
+    std::set<std::string> values;
+    for (const StoredExport* one : exports_[app]) {
+      for (const Span& span : one->spans) values.emplace(span.resource->attributes.text(key));
     }
     return values.size() == 1 ? *values.begin() : values.empty() ? "(no export)" : "(differs)";
   }
@@ -166,6 +174,18 @@ TEST_F(Exporters, WithoutMetadataNoneIsSent) {
   EXPECT_EQ(header_of("grpc"), "");
 }
 
+// All apps have OTEL_RESOURCE_ATTRIBUTES in their proxies; the provider of one detects it.
+TEST_F(Exporters, VariablesOfTheProxyAreOnTheResourceWhereTheProviderDetectsThem) {
+  proof::claim({"M-18"}, Polarity::kPositive, ProofKind::kLive, istio_);
+  EXPECT_EQ(spans_of("resource"), kRequests);
+  EXPECT_EQ(resource_of("resource", "lab.variable"), "seen");
+}
+
+TEST_F(Exporters, AndNowhereElse) {
+  proof::claim({"M-18"}, Polarity::kNegative, ProofKind::kLive, istio_);
+  EXPECT_EQ(resource_of("grpc", "lab.variable"), "");
+}
+
 // Row M-14, by answers that change over time. Each provider's own timeout is what counts.
 class Timeouts : public ::testing::Test {
  protected:
@@ -199,6 +219,46 @@ TEST_F(Timeouts, ASlowerOneLosesExactlyWhatDoesNotWait) {
   EXPECT_TRUE(wait_for([&] { return vendor_.count("/refused_spans") == refused + kRequests; }, 10'000));
   EXPECT_GT(vendor_.count("/refused_by_reason/too-late"), 0u) << vendor_.status();
   EXPECT_EQ(stored(), before + kRequests);
+}
+
+// Row M-17: what enableTracing does beside a Telemetry resource. That a change is in force shows by the header, which
+// is changed with it.
+class EnableTracing : public ::testing::Test {
+ protected:
+  void SetUp() override { istio_ = {Lab::the().cluster.record().istio_version, ""}; }
+  bool arrives_with(const std::string& header) {
+    return wait_for([&] {
+      lab_.drive("http", 5);
+      lab_.expect_sent("http");
+      for (const StoredExport& one : vendor_.capture().exports) {
+        const auto found = one.headers.find("custom-header");
+        if (found != one.headers.end() && found->second == header) return true;
+      }
+      return false;
+    }, 20'000);
+  }
+
+  Lab& lab_ = Lab::the();
+  LiveSink vendor_{lab_.cluster, "vendor"};
+  proof::Versions istio_;
+};
+
+TEST_F(EnableTracing, IsThereAndSpansArrive) {
+  proof::claim({"M-17"}, Polarity::kPositive, ProofKind::kLive, istio_);
+  const std::string mesh = lab_.cluster.text_at("/api/v1/namespaces/istio-system/configmaps/istio", "/data/mesh");
+  EXPECT_NE(("\n" + mesh).find("\nenableTracing: true\n"), std::string::npos) << mesh;
+  EXPECT_TRUE(arrives_with("custom value"));
+}
+
+TEST_F(EnableTracing, FalseAndAbsentChangeNothingBesideATelemetryResource) {
+  proof::claim({"M-17"}, Polarity::kNegative, ProofKind::kLive, istio_);
+  const std::string header = "{path: /v1/traces, timeout: 5s, headers: [{name: custom-header, value: ";
+  lab_.change_mesh("enableTracing: true\n", "enableTracing: false\n");
+  lab_.change_mesh(header + "custom value", header + "while false");
+  EXPECT_TRUE(arrives_with("while false"));
+  lab_.change_mesh("enableTracing: false\n", "");
+  lab_.change_mesh(header + "while false", header + "while absent");
+  EXPECT_TRUE(arrives_with("while absent"));
 }
 
 }  // namespace

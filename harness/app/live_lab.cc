@@ -8,6 +8,8 @@
 
 #include "app/test_backend.h"
 #include "mesh/template.h"
+#include "otelcol/rewrite.h"
+#include "otelcol/walkthrough_test.h"
 #include "sink/test_tls.h"
 
 namespace hopcheck {
@@ -75,7 +77,11 @@ metadata: {{name: {0}, namespace: hopcheck-lab}}
 spec:
   selector: {{matchLabels: {{app: {0}}}}}
   template:
-    metadata: {{labels: {{app: {0}, lab: app}}}}
+    metadata:
+      labels: {{app: {0}, lab: app}}
+      annotations:
+        proxy.istio.io/config: |
+          proxyMetadata: {{OTEL_RESOURCE_ATTRIBUTES: "lab.variable=seen"}}
     spec:
       terminationGracePeriodSeconds: 1
       containers:
@@ -132,6 +138,13 @@ metadata: {{name: app, namespace: hopcheck-lab}}
 spec:
   selector: {{lab: app}}
   ports: [{{name: http, port: 8080, targetPort: 8080}}]
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: opentelemetry-collector, namespace: hopcheck-lab}}
+spec:
+  selector: {{app: opentelemetry-collector}}
+  ports: [{{name: grpc-otlp, port: 4317, targetPort: 4317}}]
 )",
                      tokens.control, tokens.backend, mesh::indented(text_of_file(certificate.certificate), 4),
                      mesh::indented(text_of_file(certificate.key), 4));
@@ -170,9 +183,28 @@ const std::vector<LabApp>& lab_apps() {
                    "envName: POD_NAMESPACE}]}}"},
       {"grpc-to-http", "{port: 4318, service: @}"},
       {"http-to-grpc", "{port: 4317, service: @, http: {path: /v1/traces, timeout: 5s}}"},
+      {"resource", "{port: 4317, service: @, resource_detectors: {environment: {}}}"},
+      {"walked", "{port: 4317, service: opentelemetry-collector.hopcheck-lab.svc.cluster.local}"},
       {"collected", ""},
   };
   return kLabApps;
+}
+
+std::string walkthrough_collector(const mesh::EnvTokens& tokens, const std::string& image) {
+  using otelcol::with;
+  std::string text = with(otelcol::fixture(), "<gRPC-Endpoint>", "backend.hopcheck-lab.svc.cluster.local:4317");
+  text = with(text, "<gRPC-Token>", tokens.backend);
+  text = with(text, "        - command:\n            - \"/otelcol\"\n", "        - args:\n");
+  return with(text, "image: otel/opentelemetry-collector:0.54.0", "image: \"" + image + "\"");
+}
+
+std::string rewritten_collector(const mesh::EnvTokens& tokens, const std::string& image) {
+  const auto tag = otelcol::image_tag(image);
+  EXPECT_TRUE(tag) << image;
+  if (!tag) return "";
+  const auto out = otelcol::rewrite(walkthrough_collector(tokens, image), "otel.yaml", tag->version);
+  EXPECT_TRUE(out) << config::to_text(out.error());
+  return out ? out->text : "";
 }
 
 Lab& Lab::the() {
@@ -203,10 +235,11 @@ void Lab::SetUp() {
   cluster.open();
   if (!cluster.is_open()) return;
   mesh_ = cluster.text_at(kMeshConfig, kMeshText);
-  const std::string changed = with_lab_providers("\n" + mesh_);
-  ASSERT_NE(changed, "") << mesh_;
+  changed_ = with_lab_providers("\n" + mesh_);
+  ASSERT_NE(changed_, "") << mesh_;
+  changed_.erase(0, 1);
   lookup_failures_before = cluster.lookup_failures();
-  cluster.patch(kMeshConfig, LiveCluster::text_patch(kMeshText, changed.substr(1)));
+  cluster.patch(kMeshConfig, LiveCluster::text_patch(kMeshText, changed_));
   make_all();
 }
 
@@ -228,7 +261,18 @@ void Lab::make_all() {
   }
   cluster.apply(all);
   cluster.wait_ready(names);
+  // After the backend: a connection that is tried before the Service can be reached keeps a Collector waiting.
+  cluster.apply(rewritten_collector(cluster.tokens(), cluster.record().collector_image));
+  cluster.wait_ready({{kLab, "opentelemetry-collector"}});
   for (const LabApp& app : lab_apps()) pods[app.name] = cluster.pod(kLab, "app=" + std::string(app.name));
+}
+
+void Lab::change_mesh(const std::string& from, const std::string& to) {
+  const size_t at = changed_.find(from);
+  ASSERT_NE(at, std::string::npos) << from;
+  ASSERT_EQ(changed_.find(from, at + 1), std::string::npos) << from << " stands there twice";
+  changed_.replace(at, from.size(), to);
+  cluster.patch(kMeshConfig, LiveCluster::text_patch(kMeshText, changed_));
 }
 
 void Lab::put_back() {

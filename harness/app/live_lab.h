@@ -1,8 +1,8 @@
 // The laboratory of the live exporter tests: a namespace with sinks that play managed backends, and meshed apps, each
 // with a Telemetry object and an export provider of its own, so that one look at the sinks shows what every kind of
 // provider does. Sinks: "vendor" asks for no token, "backend" for the environment's, "secure" for that and TLS. App
-// "collected" uses the mesh's own provider, and thereby the Collector. MeshConfig is changed for it. Everything is put
-// back when the program ends, also after a failure.
+// "collected" uses the mesh's own provider, and thereby the Collector; "walked" the walkthrough's Collector, which
+// stands in the lab. MeshConfig is changed for it. Everything is put back when the program ends, also after a failure.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -20,6 +20,11 @@ struct LabApp {
   const char* provider;  // YAML of its opentelemetry; "" = the mesh's own provider otel-tracing
 };
 const std::vector<LabApp>& lab_apps();
+// The walkthrough's Collector (fixtures/walkthrough) with the lab's backend and its token: as it is written, or in the
+// form that the version of `image` takes. The image is replaced, and the command left to it.
+std::string walkthrough_collector(const mesh::EnvTokens& tokens, const std::string& image);
+std::string rewritten_collector(const mesh::EnvTokens& tokens, const std::string& image);
+
 
 constexpr const char* kVendor = "vendor.hopcheck-lab.svc.cluster.local";
 
@@ -39,6 +44,8 @@ class Lab : public ::testing::Environment {
   // Only the mesh's own provider is in use from then on.
   void forget_providers();
 
+  // Sets what `from` says in MeshConfig, which it holds once, to `to`.
+  void change_mesh(const std::string& from, const std::string& to);
   // As it was before; what comes afterwards has only the cluster. Again: nothing.
   void put_back();
 
@@ -48,7 +55,7 @@ class Lab : public ::testing::Environment {
  private:
   void make_all();
 
-  std::string mesh_;  // MeshConfig as it was found
+  std::string mesh_, changed_;  // MeshConfig as it was found, and as it is
   std::map<std::string, uint64_t> driven_;
 };
 
