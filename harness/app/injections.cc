@@ -70,7 +70,7 @@ class Performer {
   Result<void> close_environment();
   Result<void> check_healthy();
   Trial perform(const std::vector<const Injection*>& injections);
-  void record(const Injection& injection, const Trial& trial);
+  void record(const std::vector<std::string>& rows, const std::string& result, const std::vector<Trial>& trials);
 
  private:
   Result<mesh::ProcessResult> call(const Strings& arguments, const std::string& log, int64_t timeout_ms);
@@ -317,17 +317,19 @@ Trial Performer::perform(const std::vector<const Injection*>& injections) {
 }
 
 // The injected mesh is the row's negative, the mended one its positive.
-void Performer::record(const Injection& injection, const Trial& trial) {
-  for (const std::string& row : injection.rows) {
+void Performer::record(const Strings& rows, const std::string& result, const std::vector<Trial>& trials) {
+  const bool named = std::all_of(trials.begin(), trials.end(), [](const Trial& trial) { return trial.named(); });
+  const bool mended = std::all_of(trials.begin(), trials.end(), [](const Trial& trial) { return trial.mended(); });
+  for (const std::string& row : rows) {
     for (const Polarity polarity : {Polarity::kNegative, Polarity::kPositive}) {
       Proof proof;
       proof.row = row;
       proof.polarity = polarity;
-      proof.result = "injection " + injection.cause;
+      proof.result = result;
       proof.kind = ProofKind::kLive;
       proof.provider = "kind";
       proof.istio = istio_;
-      proof.held = polarity == Polarity::kNegative ? trial.named() : trial.mended();
+      proof.held = polarity == Polarity::kNegative ? named : mended;
       proof.verdict = proof.held == (polarity == Polarity::kPositive) ? "pass" : "fail";
       if (auto recorded = store::append_proof(proof); !recorded)
         fmt::print(stderr, "warning: proofs of conformance rows are not recorded\n{}", to_text(recorded.error()));
@@ -356,12 +358,13 @@ Result<std::vector<Trial>> perform_all(const InjectionSuite& suite, const Inject
     const auto& only = options.only;
     if (*context.stop || (!only.empty() && std::find(only.begin(), only.end(), one.cause) == only.end())) continue;
     trials.push_back(performer.perform({&one}));
-    performer.record(one, trials.back());
+    if (!*context.stop) performer.record(one.rows, "injection " + one.cause, {trials.back()});
   }
   if (!options.only.empty()) return trials;
   for (const auto& [first, second] : doctor::draw_pairs(suite, *options.run.seed)) {
     if (!*context.stop) trials.push_back(performer.perform({&suite.injections[first], &suite.injections[second]}));
   }
+  if (!*context.stop) performer.record(suite.rows, "injections " + suite.name, trials);
   return trials;
 }
 

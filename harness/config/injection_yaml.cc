@@ -22,6 +22,14 @@ std::vector<std::string> read_commands(Reader& reader, const std::string& key, N
   return out;
 }
 
+std::vector<std::string> read_rows_field(Reader& reader) {
+  std::vector<std::string> out = reader.texts("rows");
+  for (const std::string& row : out) {
+    if (!is_row_id(row)) reader.problem("rows", fmt::format("\"{}\" is no row like F-3", printable(row)));
+  }
+  return out;
+}
+
 Injection read_injection(const Node* item, const std::string& where, Problems& problems) {
   Reader reader(item, where, problems);
   Injection out;
@@ -38,10 +46,7 @@ Injection read_injection(const Node* item, const std::string& where, Problems& p
   if (out.unusable && !out.findings.empty()) reader.problem("findings", "a run that is unusable finds nothing");
   out.mend = read_commands(reader, "mend", Need::kOptional);
   out.restore = read_commands(reader, "restore", Need::kOptional);
-  out.rows = reader.texts("rows");
-  for (const std::string& row : out.rows) {
-    if (!is_row_id(row)) reader.problem("rows", fmt::format("\"{}\" is no row like F-3", printable(row)));
-  }
+  out.rows = read_rows_field(reader);
   reader.finish();
   return out;
 }
@@ -61,6 +66,7 @@ Loaded<InjectionSuite> parse_injection_suite(const std::string& text, const std:
     out.ns = spec.text("namespace", "", Need::kRequired);
     out.requests = static_cast<uint64_t>(spec.integer("requests", 20, {1, 10'000}));
     out.pairs = static_cast<size_t>(spec.integer("pairs", 0, {0, 100}));
+    out.rows = read_rows_field(spec);
     for (const Node* item : spec.items("injections", Need::kRequired)) {
       Injection one = read_injection(item, fmt::format("spec.injections[{}]", out.injections.size()), problems);
       const auto same = [&](const Injection& other) { return other.cause == one.cause; };

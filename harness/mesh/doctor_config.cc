@@ -221,6 +221,8 @@ void add_collector_log(const std::string& log, doctor::CollectorLog& counts) {
     } else if (has_any(line, {"x509", "tls:", "certificate", "first record does not look like", "handshake",
                               "server gave http response to https", "malformed http response", "eof"})) {
       ++counts.tls;
+    } else if (has_any(line, {"throttle", "code 429", "code 502", "code 503", "code 504"})) {
+      ++counts.other;  // it answers, and takes nothing at the moment
     } else if (has_any(line, {"connection refused", "no such host", "i/o timeout", "deadline exceeded",
                               "deadlineexceeded", "name resolver", "no route to host", "unavailable", "code 404",
                               "status code 404"})) {

@@ -35,6 +35,7 @@ struct InjectionSuite {
   std::string ns;          // whose workloads the doctor judges
   uint64_t requests = 20;  // of each run
   size_t pairs = 0;        // drawn by seed
+  std::vector<std::string> rows;  // that all trials together prove
   std::vector<Injection> injections;
 };
 
