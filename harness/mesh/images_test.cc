@@ -2,8 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
+
+#include "config/load.h"
+#include "mesh/manifests.h"
+#include "mesh/preflight.h"
+#include "testing/claims.h"
 
 namespace hopcheck::mesh {
 namespace {
@@ -76,6 +82,38 @@ TEST(Images, VersionsMatchByDottedPrefixOnly) {
   EXPECT_EQ(to_text(unknown.error()),
             "error: unknown Istio version 1.3\n  why: the images file knows 1.310.0, 1.31.0\n"
             "  fix: pick one of them with --istio, or add it to spec.istio.versions of f.yaml\n");
+}
+
+// Row M-90, as far as it goes without the release: its archive's istioctl and images are named in the images file, the
+// operator asks for them, and a profile says what its proxies emit.
+TEST(Images, AnUnpackedReleaseIsUsedByItsVersion) {
+  proof::claim({"M-90"}, Polarity::kPositive, ProofKind::kSource);
+  Images images;
+  ASSERT_TRUE(merge(images, "spec: {istio: {hub: mirror.test/istio, tag: 1.25.2, versions: "
+                            "[{version: 1.25.2, istioctl: ./istio-1.25.2/bin/istioctl}]}}\n"));
+  const Result<IstioVersion> istio = select_istio(images, "1.25");
+  ASSERT_TRUE(istio.has_value()) << to_text(istio.error());
+  EXPECT_EQ(istio->version, "1.25.2");
+  EXPECT_EQ(istio->istioctl, "/etc/mirror/istio-1.25.2/bin/istioctl");
+  const Result<std::string> text = istio_operator(".", *istio, {}, "");
+  ASSERT_TRUE(text.has_value()) << to_text(text.error());
+  EXPECT_NE(text->find("hub: \"mirror.test/istio\"\n  tag: \"1.25.2\"\n"), std::string::npos) << *text;
+  const auto profiles = config::load_profiles({"."});
+  ASSERT_TRUE(profiles.has_value());
+  EXPECT_TRUE(std::any_of(profiles->begin(), profiles->end(),
+                          [](const MeshProfile& profile) { return profile.istio_minor == "1.25"; }));
+}
+
+TEST(Images, AReleaseThatNobodyUnpackedIsNamed) {
+  proof::claim({"M-90"}, Polarity::kNegative, ProofKind::kSource);
+  Images images;
+  ASSERT_TRUE(merge(images, "spec: {istio: {hub: h, tag: 1.30.4, versions: [{version: 1.30.4}]}}\n"));
+  const Result<IstioVersion> unknown = select_istio(images, "1.25.2");
+  ASSERT_FALSE(unknown.has_value());
+  EXPECT_EQ(unknown.error().what, "unknown Istio version 1.25.2");
+  const Result<std::string> istioctl = find_istioctl({"1.25.2", "1.25.2", "h", "/nowhere/istioctl", ""});
+  ASSERT_FALSE(istioctl.has_value());
+  EXPECT_NE(istioctl.error().what.find("istioctl"), std::string::npos) << to_text(istioctl.error());
 }
 
 TEST(Images, AllProblemsAtOnceWithLines) {
