@@ -12,7 +12,6 @@
 
 #include "config/load.h"
 #include "doctor/confusion.h"
-#include "doctor/diagnosis.h"
 #include "mesh/env_record.h"
 #include "mesh/process.h"
 #include "report/json.h"
@@ -137,14 +136,17 @@ Result<void> Performer::close_environment() {
 }
 
 Result<void> Performer::shell(const Strings& commands, const std::string& folder) {
-  const std::string tools = std::getenv("HOPCHECK_TOOLS") == nullptr ? "" : std::getenv("HOPCHECK_TOOLS");
-  const std::string path = std::getenv("PATH") == nullptr ? "/usr/bin:/bin" : std::getenv("PATH");
+  std::string path = fs::path(context_.executable).parent_path().string();  // the fixes call hopcheck too
+  for (const char* name : {"HOPCHECK_TOOLS", "PATH"}) {
+    const char* value = std::getenv(name);
+    if (value != nullptr && *value != '\0') path += std::string(":") + value;
+  }
   for (const std::string& command : commands) {
     mesh::ProcessSpec spec;
     spec.argv = {"/bin/sh", "-euc", "cd \"$HOPCHECK_FOLDER\"\n" + command};
     spec.env = {{"KUBECONFIG", kubeconfig()},
                 {"HOPCHECK_FOLDER", folder},
-                {"PATH", fs::path(context_.executable).parent_path().string() + ":" + tools + ":" + path}};
+                {"PATH", path}};
     spec.log_path = folder + "/commands.log";
     spec.timeout_ms = kCommandMs;
     const auto done = mesh::run_checked(*runner_, spec, *context_.stop, command);
