@@ -154,6 +154,21 @@ TEST(Doctor, FailuresOfLongAgoAreNoCause) {
   EXPECT_EQ(found_in(evidence), Ids{}) << "all was delivered in the end";
 }
 
+TEST(Doctor, ACollectorThatCannotBeReadDoesNotHideAnother) {
+  ClusterEvidence evidence = healthy_cluster();
+  CollectorEvidence unread = evidence.collectors.front();
+  unread.service = "another";
+  unread.counters = Seen<CollectorCounters>::none("no answer");
+  injection("export-auth").inject(evidence);
+  evidence.collectors.insert(evidence.collectors.begin(), unread);
+  EXPECT_EQ(found_in(evidence), Ids{"export-auth"});
+  evidence = healthy_cluster();
+  evidence.collectors.insert(evidence.collectors.begin(), unread);
+  const Diagnosis diagnosis = diagnose(evidence);
+  EXPECT_EQ(ids_of(diagnosis), Ids{});
+  EXPECT_EQ(exit_code_of(diagnosis), 2) << "not every probe could look";
+}
+
 TEST(Doctor, SilenceWithoutTrafficIsNoCause) {
   ClusterEvidence evidence = healthy_cluster();
   evidence.collectors.front().counters.value = {};

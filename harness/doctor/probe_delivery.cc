@@ -61,20 +61,40 @@ ExportFailure kind_of(const CollectorEvidence& collector) {
           "read what the backend answers: kubectl -n " + ns + " logs -l app=" + collector.service + " --tail=50"};
 }
 
+// One Collector that cannot be read does not keep the others from being looked at.
+template <class T>
+bool is_read(const Seen<T>& part, const CollectorEvidence& collector, std::string& unread) {
+  if (!part.seen()) unread = name_of(collector) + ": " + part.missing;
+  return part.seen();
+}
+
+void skip_blind(ProbeResult& result, const std::string& why) {
+  skip(result, why);
+  result.blind = true;
+}
+
 }  // namespace
 
 // F-1. Silence is a failure only where proxies have sent.
 void probe_received(const ClusterEvidence& evidence, ProbeResult& result) {
   if (evidence.collectors.empty()) return skip(result, "no Collector is known to ask");
+  std::string unread;
+  bool idle = false;
   for (const CollectorEvidence& collector : evidence.collectors) {
-    if (skip_unless(collector.counters, result)) return;
+    if (!is_read(collector.counters, collector, unread)) continue;
     const CollectorCounters& counters = collector.counters.value;
     result.evidence.push_back(
         fmt::format("{}: {} spans received, {} refused", name_of(collector), counters.received, counters.refused));
     if (counters.received > 0) continue;
-    if (skip_unless(evidence.proxies, result)) return;
+    if (!evidence.proxies.seen()) {
+      unread = evidence.proxies.missing;
+      continue;
+    }
     const uint64_t sent = sent_since(evidence, newest_pod_of(evidence, collector));
-    if (sent == 0) return skip(result, "no traffic was traced since the Collector started: drive some and ask again");
+    if (sent == 0) {
+      idle = true;
+      continue;
+    }
     blame(result, {"collector-receives-nothing", name_of(collector),
                    "proxies send spans and the Collector receives none",
                    {result.evidence.back(), fmt::format("{} spans sent by proxies younger than the Collector", sent)},
@@ -83,13 +103,17 @@ void probe_received(const ClusterEvidence& evidence, ProbeResult& result) {
                                 collector.ns)},
                    {}});
   }
+  if (result.state == ProbeState::kFail) return;
+  if (!unread.empty()) skip_blind(result, unread);
+  else if (idle) skip(result, "no traffic was traced since the Collector started: drive some and ask again");
 }
 
 void probe_exported(const ClusterEvidence& evidence, ProbeResult& result) {
   if (evidence.collectors.empty()) return skip(result, "no Collector is known to ask");
   bool any = false;
+  std::string unread;
   for (const CollectorEvidence& collector : evidence.collectors) {
-    if (skip_unless(collector.counters, result) || skip_unless(collector.log, result)) return;
+    if (!is_read(collector.counters, collector, unread) || !is_read(collector.log, collector, unread)) continue;
     const CollectorCounters& counters = collector.counters.value;
     const CollectorLog& log = collector.log.value;
     any = any || counters.received > 0;
@@ -105,7 +129,9 @@ void probe_exported(const ClusterEvidence& evidence, ProbeResult& result) {
                                 log.auth, log.tls, log.address, log.other)},
                    {failure.fix}, {}});
   }
-  if (!any && result.state == ProbeState::kPass) skip(result, "nothing was received yet: drive some traffic");
+  if (result.state == ProbeState::kFail) return;
+  if (!unread.empty()) skip_blind(result, unread);
+  else if (!any) skip(result, "nothing was received yet: drive some traffic");
 }
 
 // F-0 and F-5, from what a run found.
