@@ -121,6 +121,7 @@ int run_cli(int argc, char** argv) {
   add_agent(cli, context);
   add_selftest(cli, context);
   add_collector(cli, context);
+  add_mesh_config(cli, context);
   add_version(cli, context);
   try {
     cli.parse(argc, argv);

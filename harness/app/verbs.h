@@ -40,6 +40,7 @@ void add_rows(CLI::App& app, Context& context);
 void add_compare(CLI::App& app, Context& context);
 void add_selftest(CLI::App& app, Context& context);
 void add_collector(CLI::App& app, Context& context);  // collector check | rewrite
+void add_mesh_config(CLI::App& app, Context& context);  // mesh-config fields | helm-values
 void add_version(CLI::App& app, Context& context);
 
 }  // namespace hopcheck::app

@@ -67,6 +67,7 @@ void read_traces(Reader& step, WalkStep& out) {
   out.traces.path = reader.text("path", "", Need::kRequired);
   out.traces.count = static_cast<uint64_t>(reader.integer("count", 0, {0, 1e6}));
   if (!reader.has("count")) reader.problem("count", "is missing");
+  out.traces.resource = reader.text_map("resource");
   out.since = reader.text("since", "", Need::kRequired);
   reader.finish();
 }

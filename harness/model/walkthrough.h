@@ -26,6 +26,7 @@ struct TraceSearch {
   std::string service;  // service.name, e.g. productpage.default
   std::string path;     // what its URL ends in
   uint64_t count = 0;   // traces, no more and no fewer
+  std::map<std::string, std::string> resource;  // attributes that the span's resource must have
 
   friend bool operator==(const TraceSearch&, const TraceSearch&) = default;
 };

@@ -181,6 +181,10 @@ uint64_t count_traces(const std::vector<Span>& spans, const TraceSearch& search,
   for (const Span& span : spans) {
     if (span.start_unix_nanos < since_unix_nanos || span.resource == nullptr) continue;
     if (span.kind != SpanKind::kServer || span.resource->service_name != search.service) continue;
+    bool has_all = true;
+    for (const auto& [key, value] : search.resource)
+      has_all = has_all && span.resource->attributes.text(key) == value;
+    if (!has_all) continue;
     std::string_view url = span.attributes.text("http.url");
     url = url.substr(0, url.find('?'));
     if (url.size() >= search.path.size() && url.substr(url.size() - search.path.size()) == search.path)

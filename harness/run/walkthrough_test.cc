@@ -231,9 +231,16 @@ TEST(WalkTraces, AreCountedOncePerTraceByServicePathAndTime) {
   add(4, productpage, other, 100);                    // another page
   add(5, details, page, 100);                         // another service
   add(6, productpage, page, 100, SpanKind::kClient);  // a call it made
-  EXPECT_EQ(count_traces(spans, {"productpage.default", "/productpage", 2}, 100), 2u);
-  EXPECT_EQ(count_traces(spans, {"productpage.default", "/productpage", 2}, 0), 3u);
-  EXPECT_EQ(count_traces({}, {"productpage.default", "/productpage", 0}, 0), 0u);
+  EXPECT_EQ(count_traces(spans, {"productpage.default", "/productpage", 2, {}}, 100), 2u);
+  EXPECT_EQ(count_traces(spans, {"productpage.default", "/productpage", 2, {}}, 0), 3u);
+  EXPECT_EQ(count_traces({}, {"productpage.default", "/productpage", 0, {}}, 0), 0u);
+  Attribute team;
+  team.key = "team";
+  team.value.type = AnyValue::Type::kString;
+  team.value.text = "books";
+  productpage.attributes = {&team, 1};
+  EXPECT_EQ(count_traces(spans, {"productpage.default", "/productpage", 2, {{"team", "books"}}}, 100), 2u);
+  EXPECT_EQ(count_traces(spans, {"productpage.default", "/productpage", 0, {{"team", "toys"}}}, 100), 0u);
 }
 
 }  // namespace
