@@ -196,12 +196,11 @@ Result<WalkthroughResult> walk_on(mesh::KindProvider& provider, Planned& planned
   result.kubernetes = provider.kubernetes_version().value_or("");
   result.notes = notes_of(*ground, planned.state.instances.front().topology);
   for (const std::string& note : result.notes) log.note(note);
-  const std::set<std::string> capabilities = ground->capabilities;
   place.ground = std::move(*ground);
   WalkSteps steps(std::move(place), context);
   if (auto prepared = steps.prepare(); !prepared) return tl::unexpected(prepared.error());
   log.start_phase("walkthrough");
-  result.steps = run::walk(planned.walkthrough, capabilities, actions_of(steps, log, context));
+  result.steps = run::walk(planned.walkthrough, steps.capabilities(), actions_of(steps, log, context));
   result.interrupted = context.stop->load();
   log.end_phase(run::verdict_of(planned.walkthrough, result) == Verdict::kPass ? "ok" : "failed");
   return result;

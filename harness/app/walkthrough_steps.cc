@@ -69,7 +69,26 @@ Result<void> WalkSteps::prepare() {
   const auto token = mesh::read_small(place_.ground.token_file);
   if (!token) return tl::unexpected(token.error());
   token_ = *token;
+  find_helm();
   return {};
+}
+
+void WalkSteps::find_helm() {
+  mesh::ProcessSpec spec;
+  spec.argv = {context_.share + "/scripts/helm", "--find"};
+  spec.timeout_ms = 5'000;
+  const auto found = runner_->run(spec, *context_.stop);
+  if (!found || !found->ok()) return;
+  for (const std::string_view line : split(found->out, '\n')) {  // "helm PATH", "chart PATH"
+    if (line.substr(0, 5) == "helm ") helm_ = line.substr(5);
+    if (line.substr(0, 6) == "chart ") chart_ = line.substr(6);
+  }
+}
+
+std::set<std::string> WalkSteps::capabilities() const {
+  std::set<std::string> out = place_.ground.capabilities;
+  if (!helm_.empty() && !chart_.empty()) out.insert("helm");
+  return out;
 }
 
 void WalkSteps::began(const WalkStep& step) {
@@ -106,6 +125,8 @@ StepSeen WalkSteps::run_shell(const WalkStep& step, const run::Variables& variab
               {"BACKEND_TOKEN_FILE", ground.token_file},
               {"COLLECTOR_VERSION", ground.collector_version},
               {"BOOKINFO", ground.bookinfo_file},
+              {"HELM", helm_},
+              {"ISTIOD_CHART", chart_},
               {"IN_MESH_CURL", stock ? "curl -sS" : "hopcheck-demo fetch"}};
   for (const auto& [name, value] : variables) spec.env[name] = value;
   spec.timeout_ms = mesh::scaled_ms(step.timeout_nanos / 1'000'000);

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "app/phase_log.h"
@@ -38,6 +39,8 @@ class WalkSteps {
   WalkSteps(WalkPlace place, Context& context);
   // Folder of tools for the steps, first on their PATH.
   Result<void> prepare();
+  // Of tools that this machine may lack: helm, and Istio's chart for it, where scripts/helm has made them.
+  std::set<std::string> capabilities() const;
   StepSeen perform(const WalkStep& step, const run::Variables& variables);
   void began(const WalkStep& step);  // notes the time
 
@@ -47,13 +50,14 @@ class WalkSteps {
   StepSeen find_traces(const WalkStep& step);
   StepSeen drive_scenario(const WalkStep& step);
   Result<void> open_capture(const WalkScenario& scenario, const std::string& run);
+  void find_helm();
   void keep_log(const WalkStep& step, const StepSeen& seen);
   std::string without_token(std::string text) const;
 
   WalkPlace place_;
   Context& context_;
   std::unique_ptr<mesh::ProcessRunner> runner_;
-  std::string token_;
+  std::string token_, helm_, chart_;
   std::map<std::string, uint64_t> began_;  // step → wall clock, nanoseconds
 };
 
