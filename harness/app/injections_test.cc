@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "app/cli.h"
+#include "app/injections_junit.h"
 
 namespace hopcheck::app {
 namespace {
@@ -63,6 +64,25 @@ TEST(InjectionsVerb, ACauseThatTheDoctorDoesNotKnowIsNamed) {
   const Said said = run({path});
   EXPECT_EQ(said.code, 4);
   EXPECT_NE(said.err.find("did you mean telemetry-missing?"), std::string::npos) << said.err;
+}
+
+TEST(InjectionsJunit, EachTrialIsACaseAndWhatIsWrongAFailure) {
+  doctor::Trial right, wrong;
+  right.injected = right.diagnosed = {"telemetry-missing"};
+  right.exit_after = 0;
+  right.seconds = 1.5;
+  right.fixes = {"kubectl apply -f <file>"};
+  wrong = right;
+  wrong.injected = {"collector-missing", "export-tls"};
+  EXPECT_EQ(injections_junit("faults", {right, wrong}),
+            R"(<?xml version="1.0" encoding="UTF-8"?>
+<testsuites name="faults" tests="2" failures="1" errors="0" time="3.000">
+  <testsuite name="faults" tests="2" failures="1" errors="0" time="3.000">
+    <testcase classname="hopcheck.faults" name="telemetry-missing" time="1.500"><system-out>kubectl apply -f &lt;file&gt;</system-out></testcase>
+    <testcase classname="hopcheck.faults" name="collector-missing + export-tls" time="1.500"><failure message="diagnosed telemetry-missing"/><system-out>kubectl apply -f &lt;file&gt;</system-out></testcase>
+  </testsuite>
+</testsuites>
+)");
 }
 
 }  // namespace

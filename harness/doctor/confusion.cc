@@ -65,7 +65,16 @@ std::string table(const std::vector<const Trial*>& singles) {
   return out;
 }
 
-std::string fault_of(const Trial& trial) {
+}  // namespace
+
+bool Trial::named() const {
+  return problem.empty() && sorted(injected) == sorted(diagnosed) && wrong_subjects.empty() &&
+         (!findings_asked || findings == expected_findings);
+}
+bool Trial::mended() const { return problem.empty() && after.empty() && exit_after == 0; }
+
+std::string wrong_with(const Trial& trial) {
+  if (trial.named() && trial.mended()) return "";
   if (!trial.problem.empty()) return trial.problem;
   if (sorted(trial.diagnosed) != sorted(trial.injected))
     return "diagnosed " + (trial.diagnosed.empty() ? "nothing" : joined(trial.diagnosed));
@@ -76,14 +85,6 @@ std::string fault_of(const Trial& trial) {
   if (!trial.after.empty()) return "after the fix the doctor still names " + joined(trial.after);
   return fmt::format("after the fix the run exits {}", trial.exit_after);
 }
-
-}  // namespace
-
-bool Trial::named() const {
-  return problem.empty() && sorted(injected) == sorted(diagnosed) && wrong_subjects.empty() &&
-         (!findings_asked || findings == expected_findings);
-}
-bool Trial::mended() const { return problem.empty() && after.empty() && exit_after == 0; }
 
 bool all_right(const std::vector<Trial>& trials) {
   return std::all_of(trials.begin(), trials.end(), [](const Trial& t) { return t.named() && t.mended(); });
@@ -140,8 +141,8 @@ std::string to_text(const std::vector<Trial>& trials) {
     named += trial.named() ? 1 : 0;
     mended += trial.mended() ? 1 : 0;
     printed += trial.mended() && trial.fix_printed ? 1 : 0;
-    if (!trial.named() || !trial.mended())
-      wrong += fmt::format("  {}: {}\n", joined(trial.injected, " + "), printable(fault_of(trial)));
+    if (const std::string what = wrong_with(trial); !what.empty())
+      wrong += fmt::format("  {}: {}\n", joined(trial.injected, " + "), printable(what));
   }
   out += fmt::format("\n{} trials: {} named exactly, {} whole again after the fix ({} by the commands as printed)\n",
                      trials.size(), named, mended, printed);

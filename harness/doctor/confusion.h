@@ -35,6 +35,8 @@ std::vector<std::pair<size_t, size_t>> draw_pairs(const InjectionSuite& suite, u
 // "" when each cause of the suite is one of the catalogue, else what is wrong.
 std::string unknown_cause(const InjectionSuite& suite);
 
+// What a trial gave otherwise than it should, in a few words; "" when nothing.
+std::string wrong_with(const Trial& trial);
 // The table of single causes, the pairs, and one line for each trial that went wrong.
 std::string to_text(const std::vector<Trial>& trials);
 std::string to_json(const std::vector<Trial>& trials);
