@@ -1,5 +1,6 @@
 // Rows S5 and S6 of otlp-and-faults.md, section 2.4: traces of any size and shape in linear time on a bounded stack,
 // and ids that were chosen to collide. Processor time is measured, so that a busy machine does not count.
+#include <algorithm>
 #include <cstring>
 #include <ctime>
 #include <functional>
@@ -44,6 +45,11 @@ class ScaleRow : public RowMesh {
     return used;
   }
 
+  // The least of three, which neighbours on the machine disturb least.
+  double best_seconds(const sim::Mesh& mesh, const Names& wanted) {
+    return std::min({seconds(mesh, wanted), seconds(mesh, wanted), seconds(mesh, wanted)});
+  }
+
   // Requests that nobody sent: `count` traces of one span, ids from `id`.
   template <class Id>
   sim::Mesh strangers(size_t count, Id id) {
@@ -67,8 +73,8 @@ class RowS6 : public ScaleRow {};
 TEST_F(RowS5, TimeGrowsWithTheSizeOfATraceWhateverItsShape) {
   const Names wanted{"HOP1102 service=payments object=bulk"};
   for (const Shape shape : {Shape::kChain, Shape::kStar}) {
-    const double small = seconds(grown(shape, kSmall), wanted);
-    const double large = seconds(grown(shape, kLarge), wanted);
+    const double small = best_seconds(grown(shape, kSmall), wanted);
+    const double large = best_seconds(grown(shape, kLarge), wanted);
     // Eight times the spans; what is quadratic would take 64 times as long. Caches, and neighbours on the machine, are
     // worth a factor of three.
     EXPECT_LT(large, small * 24 + 0.1) << "chain or star " << static_cast<int>(shape);
