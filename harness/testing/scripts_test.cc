@@ -187,14 +187,20 @@ TEST_F(Scripts, UnderLoadPassesTheCodeOnAndEndsItsLoops) {
 }
 
 TEST_F(Scripts, StepsTableCountsAndFails) {
-  const std::string begin = "unset HOPCHECK_CI_TABLE; . scripts/ci/steps.sh; steps_begin; ";
+  const std::string begin = "unset HOPCHECK_CI_TABLE; HOPCHECK_CI_LOGS=" + file("logs") +
+                            "; . scripts/ci/steps.sh; steps_begin; ";
   const Ran good = run("bash -c '" + begin + "step one true; skip two because; steps_end'");
   EXPECT_EQ(good.code, 0) << good.out;
   EXPECT_TRUE(contains(good.out, "SKIP      0 s  two (because)")) << good.out;
   EXPECT_TRUE(contains(good.out, "steps: 1 passed, 0 failed")) << good.out;
-  const Ran bad = run("bash -c '" + begin + "step one true; step two false; step three true; steps_end'");
+  const Ran bad = run("bash -c '" + begin + "step one true; step \"so two\" ls /none; step three seq 9; steps_end'");
   EXPECT_EQ(bad.code, 1) << bad.out;
   EXPECT_TRUE(contains(bad.out, "steps: 2 passed, 1 failed")) << bad.out;
+  const size_t table = bad.out.find("FAIL      0 s  so two (exit 2)");
+  ASSERT_NE(table, std::string::npos) << bad.out;
+  EXPECT_NE(bad.out.find("/none", table), std::string::npos) << "why it failed stands below the table\n" << bad.out;
+  EXPECT_FALSE(contains(bad.out, "\n3\n4\n")) << "of a step that passes only the end is shown\n" << bad.out;
+  EXPECT_TRUE(contains(bad.out, "\n4\n5\n")) << bad.out;
   EXPECT_EQ(run("bash -c '" + begin + "steps_end'").code, 1) << "no step at all is no success";
 }
 
