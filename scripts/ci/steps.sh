@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # Sourced by .ci/run and by the jobs it calls: named steps with their times, and one table of all of them at the end.
-# A step is one command. What it prints is kept in a file of its own below HOPCHECK_CI_LOGS (reports/runs/ci); shown are
-# the last lines of a step that passes, more of one that fails, and the end of each failed one once more below the table,
-# where whoever sees only the end of a log finds it. Nothing is ever left out silently: skip says why.
+# A step is one command. What it prints is kept in a file of its own below HOPCHECK_CI_LOGS (reports/runs/ci). Shown are
+# the last lines of a step that passes and more of one that fails; the end of each failed one stands once more below the
+# table, where whoever sees only the end of a log finds it. Nothing is ever left out silently: skip says why.
 # The table is a file (HOPCHECK_CI_TABLE, one "result<TAB>seconds<TAB>name<TAB>note<TAB>log" per line) so that a job
 # that runs steps of its own adds them to the same table.
 
