@@ -58,6 +58,8 @@ const std::vector<CauseInfo>& cause_catalogue() {
       {"sidecar-label-late", Symptom::kPartial, {}},
       {"sidecar-opted-out", Symptom::kPartial, {}},
       {"no-workload-enrolled", Symptom::kNoData, {"collector-receives-nothing"}},
+      {"sidecar-hides-collector", Symptom::kPartial, {"collector-receives-nothing"}},
+      {"proxy-config-stale", Symptom::kPartial, {"collector-receives-nothing"}},
       {"collector-receives-nothing", Symptom::kNoData, {}},
       {"export-auth", Symptom::kNoData, {}},
       {"export-tls", Symptom::kNoData, {}},

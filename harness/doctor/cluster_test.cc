@@ -165,7 +165,12 @@ std::vector<Injection> of_collector() {
        {"bind"}, needs},
       {"collector-node-local", [](ClusterEvidence& e) { e.services.value.front().local_policy = true; }, {"nodes"},
        {"collector", "in-cluster", "ready", "exporters", "health"}},
-      {"collector-receives-nothing", [](ClusterEvidence& e) { collector(e).counters.value = {}; }, {"traffic"}, needs},
+      {"collector-receives-nothing",
+       [](ClusterEvidence& e) {
+         collector(e).counters.value = {};
+         e.proxy_views.value.front().clusters.front().connect_failures = 12;
+       },
+       {"traffic"}, needs},
       {"export-auth",
        [](ClusterEvidence& e) {
          fail_exports(e);
@@ -211,6 +216,14 @@ std::vector<Injection> of_workloads_and_runs() {
        {"asked", "webhook"}},
       {"sidecar-opted-out", [](ClusterEvidence& e) { bare_pod(e, "out").inject_annotation = "false"; }, {"out"},
        {"asked"}},
+      {"sidecar-hides-collector",
+       [](ClusterEvidence& e) {
+         e.sidecar_objects.value.push_back({"shop", "default", {}, {"./*", "istio-system/*"}, 0});
+         for (ProxyFact& proxy : e.proxy_views.value) proxy.clusters.clear();
+       },
+       {"proxies"}, {"host", "transport", "provider", "in-cluster"}},
+      {"proxy-config-stale", [](ClusterEvidence& e) { e.proxy_views.value.front().tracer_clusters.clear(); },
+       {"proxies"}, {"host", "transport", "provider", "in-cluster", "telemetry", "name", "istiod", "istio"}},
       {"no-workload-enrolled",
        [](ClusterEvidence& e) {
          e.namespaces.value.push_back({"plain", {}, 0});
@@ -280,6 +293,11 @@ ClusterEvidence healthy_cluster() {
   e.collectors = {collector};
   e.proxies = Seen<std::vector<ProxyCounter>>::of(
       {{"shop", "checkout-5f7c9-x2v4k", 50}, {"shop", "frontend-5f7c9-x2v4k", 50}});
+  const std::string cluster = "outbound|4317||opentelemetry-collector.observability.svc.cluster.local";
+  e.sidecar_objects = Seen<std::vector<SidecarFact>>::of({});
+  e.proxy_views = Seen<std::vector<ProxyFact>>::of(
+      {{"shop", "checkout-5f7c9-x2v4k", {cluster}, {{cluster, 1, 1, 0}}},
+       {"shop", "frontend-5f7c9-x2v4k", {cluster}, {{cluster, 1, 1, 0}}}});
   e.run = std::vector<RunFact>{};
   return e;
 }

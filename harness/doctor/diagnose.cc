@@ -61,6 +61,7 @@ const std::vector<Probe>& all_probes() {
        probe_collector_config},
       {"nodes", "has each node a Collector, where the Service is node-local?", probe_nodes},
       {"sidecars", "has each enrolled pod its sidecar?", probe_sidecars},
+      {"proxies", "do the sidecars trace, and do they know the Collector?", probe_proxies},
       {"received", "does the Collector receive spans?", probe_received},
       {"exported", "does the Collector export what it receives?", probe_exported},
       {"run", "what did a run find?", probe_run},

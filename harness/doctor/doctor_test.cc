@@ -242,7 +242,7 @@ TEST(Doctor, MissingEvidenceSkipsItsProbesAloneAndIsNoPass) {
   for (const ProbeResult& probe : diagnosis.probes) {
     if (probe.blind) reasons[probe.id] = probe.reason;
   }
-  EXPECT_EQ(reasons.size(), 4u);
+  EXPECT_EQ(reasons.size(), 5u);
   EXPECT_EQ(reasons["address"], "no permission to get /api/v1/services (403)");
   evidence = healthy_cluster();
   evidence.services = Seen<std::vector<ServiceFact>>::none("no permission");

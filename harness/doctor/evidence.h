@@ -154,6 +154,26 @@ struct ProxyCounter {
   uint64_t spans_sent = 0;
 };
 
+// A Sidecar object (networking.istio.io): which services the proxies of a namespace, or of some workloads, get to know.
+struct SidecarFact {
+  std::string ns, name;
+  Labels selector;                 // empty = all workloads; in the root namespace, of the whole mesh
+  std::vector<std::string> hosts;  // of all egress parts, "namespace/dns name"; empty = it says nothing of egress
+  int open_part = 0;               // index of the egress part without a port, to which a host can be added
+};
+// What Envoy says of itself in one sidecar (its admin interface): the clusters that the tracers of its inbound
+// listener send to, and what it knows of the clusters that lead to a Collector.
+struct ProxyFact {
+  struct Cluster {
+    std::string name;  // outbound|4317||otel.observability.svc.cluster.local
+    int endpoints = 0, healthy = 0;
+    uint64_t connect_failures = 0;
+  };
+  std::string ns, pod;
+  std::vector<std::string> tracer_clusters;  // sorted; empty = tracing is not configured
+  std::vector<Cluster> clusters;
+};
+
 // What the findings of a run add (--run DIR).
 struct RunFact {
   std::string code, service, header, what;
@@ -177,6 +197,8 @@ struct ClusterEvidence {
   Seen<uint64_t> lookup_failures;                  // istiod's provider_lookup_cluster_failures
   std::vector<CollectorEvidence> collectors;
   Seen<std::vector<ProxyCounter>> proxies;
+  Seen<std::vector<SidecarFact>> sidecar_objects;
+  Seen<std::vector<ProxyFact>> proxy_views;  // of one pod of each workload
   std::optional<std::vector<RunFact>> run;
 };
 

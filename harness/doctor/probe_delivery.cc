@@ -38,6 +38,22 @@ int64_t newest_pod_of(const ClusterEvidence& evidence, const CollectorEvidence& 
   return newest;
 }
 
+// What the proxies say of their way to it.
+std::vector<std::string> ways_to(const ClusterEvidence& evidence, const CollectorEvidence& collector) {
+  constexpr size_t kMaxShown = 4;
+  std::vector<std::string> out;
+  for (const ProxyFact& proxy : evidence.proxy_views.value) {
+    for (const ProxyFact::Cluster& cluster : proxy.clusters) {
+      const bool its = cluster.name.find("||" + collector.service + "." + collector.ns + ".") != std::string::npos;
+      if (!its || (cluster.connect_failures == 0 && cluster.healthy > 0) || out.size() >= kMaxShown) continue;
+      out.push_back(fmt::format("Envoy of {}/{}: {} of {} healthy, {} connections failed", proxy.ns, proxy.pod,
+                                cluster.healthy, counted(static_cast<size_t>(cluster.endpoints), "endpoint"),
+                                cluster.connect_failures));
+    }
+  }
+  return out;
+}
+
 struct ExportFailure {
   const char* id;
   std::string what, fix;
@@ -95,9 +111,11 @@ void probe_received(const ClusterEvidence& evidence, ProbeResult& result) {
       idle = true;
       continue;
     }
+    std::vector<std::string> proof = {result.evidence.back(),
+                                      fmt::format("{} spans sent by proxies younger than the Collector", sent)};
+    for (std::string& way : ways_to(evidence, collector)) proof.push_back(std::move(way));
     blame(result, {"collector-receives-nothing", name_of(collector),
-                   "proxies send spans and the Collector receives none",
-                   {result.evidence.back(), fmt::format("{} spans sent by proxies younger than the Collector", sent)},
+                   "proxies send spans and the Collector receives none", std::move(proof),
                    {fmt::format("look for a NetworkPolicy or mutual TLS in the way: kubectl -n {} get networkpolicy,"
                                 "peerauthentication,destinationrule",
                                 collector.ns)},

@@ -28,6 +28,7 @@ void probe_collector(const ClusterEvidence& evidence, ProbeResult& result);
 void probe_collector_config(const ClusterEvidence& evidence, ProbeResult& result);
 void probe_nodes(const ClusterEvidence& evidence, ProbeResult& result);
 void probe_sidecars(const ClusterEvidence& evidence, ProbeResult& result);
+void probe_proxies(const ClusterEvidence& evidence, ProbeResult& result);
 void probe_received(const ClusterEvidence& evidence, ProbeResult& result);
 void probe_exported(const ClusterEvidence& evidence, ProbeResult& result);
 void probe_run(const ClusterEvidence& evidence, ProbeResult& result);

@@ -9,6 +9,8 @@
 #include "mesh/doctor_config.h"
 #include "mesh/doctor_fetch.h"
 #include "mesh/doctor_objects.h"
+#include "mesh/doctor_proxies.h"
+#include "mesh/kube_exec.h"
 #include "mesh/prometheus.h"
 
 namespace hopcheck::mesh {
@@ -17,7 +19,7 @@ namespace {
 constexpr uint16_t kCollectorMetricsPort = 8888;
 constexpr uint16_t kIstiodMetricsPort = 15014;
 constexpr uint16_t kEnvoyMetricsPort = 15090;
-constexpr size_t kMaxProxies = 40, kMaxCollectorPods = 8, kMaxIstiods = 4;
+constexpr size_t kMaxProxies = 40, kMaxProxyViews = 20, kMaxCollectorPods = 8, kMaxIstiods = 4;
 constexpr size_t kListLimit = 5'000;
 constexpr int kLogSeconds = 180, kLogLines = 400;
 
@@ -33,7 +35,8 @@ Seen<T> read(const Fetched& fetched, const std::function<T(const std::string&)>&
 
 // First what needs no knowledge of the cluster.
 struct Lists {
-  Fetched version, namespaces, pods, services, deployments, replica_sets, webhooks, telemetry_group, service_entries;
+  Fetched version, namespaces, pods, services, deployments, replica_sets, webhooks, telemetry_group, service_entries,
+      sidecars;
 };
 
 Lists fetch_lists(KubeClient& client, int64_t timeout_ms) {
@@ -47,7 +50,8 @@ Lists fetch_lists(KubeClient& client, int64_t timeout_ms) {
              {list_path("/api/v1/namespaces"), &out.namespaces},
              {"/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations", &out.webhooks},
              {"/apis/telemetry.istio.io", &out.telemetry_group},
-             {list_path("/apis/networking.istio.io/v1/serviceentries"), &out.service_entries}});
+             {list_path("/apis/networking.istio.io/v1/serviceentries"), &out.service_entries},
+             {list_path("/apis/networking.istio.io/v1/sidecars"), &out.sidecars}});
   return out;
 }
 
@@ -59,6 +63,7 @@ void read_lists(const Lists& lists, ClusterEvidence& out) {
   out.deployments = read<std::vector<doctor::DeploymentFact>>(lists.deployments, deployments_from_json);
   out.webhooks = read<std::vector<doctor::WebhookFact>>(lists.webhooks, webhooks_from_json);
   out.service_entries = read<std::vector<std::string>>(lists.service_entries, service_entry_hosts);
+  out.sidecar_objects = read<std::vector<doctor::SidecarFact>>(lists.sidecars, sidecars_from_json);
   const ReplicaSets sets = lists.replica_sets.why.empty() ? replica_sets_from_json(lists.replica_sets.body)
                                                           : ReplicaSets{};
   out.refused_pods = lists.replica_sets.why.empty()
@@ -234,6 +239,50 @@ void fetch_data_plane(KubeClient& client, const EvidenceRequest& request, const 
   }
 }
 
+// One ready pod of each workload with a sidecar: its replicas have the same configuration.
+std::vector<const doctor::PodFact*> pods_to_view(const ClusterEvidence& evidence) {
+  std::vector<const doctor::PodFact*> out;
+  std::set<std::pair<std::string, doctor::OwnerFact>> seen;
+  for (const doctor::PodFact& pod : evidence.pods.value) {
+    const auto& asked = evidence.namespaces_asked;
+    if (!asked.empty() && std::find(asked.begin(), asked.end(), pod.ns) == asked.end()) continue;
+    const bool sidecar = pod.has_proxy && !pod.image.empty();  // a gateway has no other container
+    if (!sidecar || !pod.ready || pod.deleting || out.size() >= kMaxProxyViews) continue;
+    if (pod.owner.name.empty() || seen.insert({pod.ns, pod.owner}).second) out.push_back(&pod);
+  }
+  return out;
+}
+
+void fetch_proxy_views(KubeClient& client, const EvidenceRequest& request, ClusterEvidence& out) {
+  std::vector<std::string> names;
+  for (const doctor::UsedProvider& used : doctor::used_providers(out))
+    names.push_back(outbound_cluster(used.provider->service, used.provider->port));
+  const std::vector<const doctor::PodFact*> pods = pods_to_view(out);
+  if (names.empty() || pods.empty()) {
+    out.proxy_views = Seen<std::vector<doctor::ProxyFact>>::of({});
+    return;
+  }
+  std::vector<Fetched> listeners(pods.size()), clusters(pods.size());
+  std::vector<Fetch> all;
+  for (size_t i = 0; i < pods.size(); ++i) {
+    const PodCommand listener = listener_command(*pods[i]), known = clusters_command(*pods[i], names);
+    all.push_back({exec_path(listener), &listeners[i], listener});
+    all.push_back({exec_path(known), &clusters[i], known});
+  }
+  fetch_all(client, request.timeout_ms, all);
+  for (size_t i = 0; i < pods.size(); ++i) {
+    if (!listeners[i].why.empty() || !clusters[i].why.empty()) {
+      out.proxy_views.missing = listeners[i].why.empty() ? clusters[i].why : listeners[i].why;
+      continue;
+    }
+    std::optional<std::vector<std::string>> tracers = tracer_clusters_of(listeners[i].body);
+    if (!tracers) continue;
+    out.proxy_views.value.push_back(
+        {pods[i]->ns, pods[i]->name, std::move(*tracers), clusters_of(clusters[i].body)});
+  }
+  if (!out.proxy_views.value.empty()) out.proxy_views.missing.clear();
+}
+
 }  // namespace
 
 ClusterEvidence gather_evidence(KubeClient& client, const EvidenceRequest& request) {
@@ -243,6 +292,7 @@ ClusterEvidence gather_evidence(KubeClient& client, const EvidenceRequest& reque
   read_lists(lists, out);
   fetch_control_plane(client, request.timeout_ms, lists, out);
   fetch_data_plane(client, request, lists, out);
+  if (request.depth == EvidenceRequest::Depth::kAll) fetch_proxy_views(client, request, out);
   return out;
 }
 

@@ -8,6 +8,7 @@
 #include "doctor/diagnose.h"
 #include "mesh/doctor_config.h"
 #include "mesh/doctor_objects.h"
+#include "mesh/doctor_proxies.h"
 #include "mesh/kube_fake.h"
 #include "testing/claims.h"
 
@@ -15,6 +16,7 @@ namespace hopcheck::mesh {
 namespace {
 
 using Ids = std::vector<std::string>;
+using ProxyViews = doctor::Seen<std::vector<doctor::ProxyFact>>;
 
 constexpr const char* kCanary = "canary-7f3a9c";
 
@@ -77,6 +79,26 @@ constexpr const char* kCounters =
 
 constexpr const char* kService = "otel.observability.svc.cluster.local";
 
+// As pilot-agent passes Envoy's answers on, its own log first.
+const std::string kLog = "2026-11-22T03:44:06Z\twarn\tThe environment variable was registered twice: {a {b}}\n";
+const std::string kCluster = "outbound|4317||otel.observability.svc.cluster.local";
+constexpr const char* kListener =
+    "shop/checkout-abc-x1 pilot-agent request GET config_dump?resource=dynamic_listeners&name_regex=virtualInbound";
+constexpr const char* kClusters =
+    "shop/checkout-abc-x1 pilot-agent request GET "
+    "clusters?format=json&filter=^outbound\\|4317\\|\\|otel\\.observability\\.svc\\.cluster\\.local$";
+
+std::string listener(const std::string& cluster) {
+  const std::string tracing =
+      cluster.empty() ? ""
+                      : R"("tracing":{"provider":{"typed_config":{"grpc_service":{"envoy_grpc":{"cluster_name":")" +
+                            cluster + R"("}}}}})";
+  return R"({"configs":[{"name":"virtualInbound","active_state":{"listener":{"filter_chains":[{"filters":[)"
+         R"({"name":"istio.metadata_exchange"},{"name":"envoy.filters.network.http_connection_manager",)"
+         R"("typed_config":{)" +
+         tracing + "}}]}]}}}]}";
+}
+
 class DoctorEvidence : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -106,6 +128,13 @@ class DoctorEvidence : public ::testing::Test {
     api_.on("GET", "/api/v1/namespaces/observability/configmaps/otel", 200, collector_map("debug: {}"));
     api_.on("GET", "/api/v1/namespaces/shop/pods/checkout-abc-x1:15090/proxy/stats/prometheus", 200,
             "envoy_tracing_opentelemetry_spans_sent{} 100\n");
+    api_.on("GET", "/apis/networking.istio.io/v1/sidecars", 200, R"({"items":[]})");
+    api_.on("EXEC", kListener, 200, kLog + listener(kCluster));
+    api_.on(
+        "EXEC", kClusters, 200,
+        kLog + R"({"cluster_statuses":[{"name":")" + kCluster +
+            R"(","host_statuses":[{"stats":[{"name":"cx_connect_fail","value":"3"},{"name":"cx_total"}],)"
+            R"("health_status":{"eds_health_status":"HEALTHY"}},{"health_status":{"eds_health_status":"UNHEALTHY"}}]}]})");
   }
   doctor::Diagnosis examine() { return doctor::diagnose(gather_evidence(api_, {})); }
   Ids found() {
@@ -121,10 +150,66 @@ TEST_F(DoctorEvidence, HealthyClusterHasNoCauseAndNothingIsChanged) {
   const doctor::Diagnosis diagnosis = examine();
   EXPECT_TRUE(diagnosis.causes.empty()) << doctor::to_text(diagnosis);
   EXPECT_EQ(doctor::exit_code_of(diagnosis), 0) << doctor::to_text(diagnosis);
+  size_t commands = 0;
   for (const KubeRequest& request : api_.requests()) {
+    if (request.method == "EXEC") {
+      ++commands;
+      EXPECT_NE(request.path.find(" pilot-agent request GET "), std::string::npos) << request.path;
+      continue;
+    }
     EXPECT_EQ(request.method, "GET");
     EXPECT_EQ(request.path.find("secrets"), std::string::npos);
   }
+}
+
+TEST_F(DoctorEvidence, WhatEnvoySaysIsRead) {
+  const ProxyViews views = gather_evidence(api_, {}).proxy_views;
+  ASSERT_TRUE(views.seen()) << views.missing;
+  ASSERT_EQ(views.value.size(), 1u) << "one sidecar; the Collector and istiod have none";
+  const doctor::ProxyFact& proxy = views.value.front();
+  EXPECT_EQ(proxy.ns + "/" + proxy.pod, "shop/checkout-abc-x1");
+  EXPECT_EQ(proxy.tracer_clusters, Ids{kCluster});
+  ASSERT_EQ(proxy.clusters.size(), 1u);
+  EXPECT_EQ(proxy.clusters[0].name, kCluster);
+  EXPECT_EQ(proxy.clusters[0].endpoints, 2);
+  EXPECT_EQ(proxy.clusters[0].healthy, 1);
+  EXPECT_EQ(proxy.clusters[0].connect_failures, 3u);
+}
+
+TEST_F(DoctorEvidence, ASidecarObjectThatHidesTheCollectorIsNamed) {
+  api_.on("GET", "/apis/networking.istio.io/v1/sidecars", 200,
+          R"({"items":[{"metadata":{"namespace":"shop","name":"default"},"spec":{"egress":[)"
+          R"({"port":{"number":9080},"hosts":["./*"]},{"hosts":["istio-system/*"]}]}}]})");
+  api_.on("EXEC", kClusters, 200, kLog + "{}\n");
+  const doctor::Diagnosis diagnosis = examine();
+  ASSERT_EQ(diagnosis.causes.size(), 1u) << doctor::to_text(diagnosis);
+  EXPECT_EQ(diagnosis.causes[0].id, "sidecar-hides-collector");
+  EXPECT_EQ(
+      diagnosis.causes[0].fix,
+      Ids{"kubectl -n shop patch sidecars.networking.istio.io default --type json -p "
+          "'[{\"op\":\"add\",\"path\":\"/spec/egress/1/hosts/-\",\"value\":\"observability/otel.observability.svc."
+          "cluster.local\"}]'"});
+}
+
+TEST_F(DoctorEvidence, AProxyThatLagsBehindIsNamed) {
+  api_.on("EXEC", kListener, 200, kLog + listener(""));
+  EXPECT_EQ(found(), Ids{"proxy-config-stale"});
+  api_.on("EXEC", kListener, 200, kLog + listener("outbound|4317||old.observability.svc.cluster.local"));
+  EXPECT_EQ(found(), Ids{"proxy-config-stale"});
+  api_.on("EXEC", kListener, 200, kLog + listener(kCluster));
+  api_.on("EXEC", kClusters, 200, kLog + "{}\n");
+  EXPECT_EQ(found(), Ids{"proxy-config-stale"}) << "no Sidecar object hides it";
+}
+
+TEST_F(DoctorEvidence, WithoutExecOneProbeIsSkipped) {
+  api_.on("EXEC", "", 403, "");
+  const doctor::Diagnosis diagnosis = examine();
+  EXPECT_TRUE(diagnosis.causes.empty()) << doctor::to_text(diagnosis);
+  EXPECT_EQ(doctor::exit_code_of(diagnosis), 2);
+  const auto skipped = std::find_if(diagnosis.probes.begin(), diagnosis.probes.end(),
+                                    [](const doctor::ProbeResult& probe) { return probe.id == "proxies"; });
+  ASSERT_NE(skipped, diagnosis.probes.end());
+  EXPECT_EQ(skipped->reason, "no permission to get /api/v1/namespaces/shop/pods/checkout-abc-x1/exec (403)");
 }
 
 TEST_F(DoctorEvidence, APodOlderThanTheLabelIsNamedWithItsDeployment) {
@@ -203,6 +288,10 @@ TEST(DoctorObjects, DamageReadsAsNothing) {
   EXPECT_TRUE(pods_from_json("").empty());
   EXPECT_TRUE(pods_from_json(R"({"items":[1,"x",null]})").size() <= 3);
   EXPECT_TRUE(services_from_json(R"({"items":{"a":1}})").size() <= 1);
+  EXPECT_FALSE(tracer_clusters_of("").has_value());
+  EXPECT_FALSE(tracer_clusters_of(R"({"configs":[1,{"active_state":[]}]})").has_value());
+  EXPECT_TRUE(clusters_of(R"({"cluster_statuses":[{"host_statuses":"x"}])").empty());
+  EXPECT_EQ(sidecars_from_json(R"({"items":[{"spec":{"egress":[{}]}}]})").at(0).hosts, Ids{});
   EXPECT_FALSE(mesh_config_from_yaml("- a\n").damage.empty());
   EXPECT_FALSE(mesh_config_from_yaml("a: [\n").damage.empty());
   EXPECT_EQ(unix_seconds("2026-11-21T10:00:00Z"), 1795255200);

@@ -16,12 +16,22 @@ constexpr size_t kMaxBody = size_t{32} << 20;
 // Paths carry names of objects and nothing secret; the query is of no use to the reader.
 std::string place(const std::string& path) { return path.substr(0, path.find('?')); }
 
-void fetch_one(KubeClient& client, int64_t timeout_ms, const Fetch& fetch) {
+Result<KubeResponse> answer_to(KubeClient& client, int64_t timeout_ms, const Fetch& fetch) {
+  if (fetch.command) {
+    PodCommand command = *fetch.command;
+    command.timeout_ms = timeout_ms;
+    command.limit = kMaxBody;
+    return client.exec(command);
+  }
   KubeRequest request;
   request.path = fetch.path;
   request.timeout_ms = timeout_ms;
   request.limit = kMaxBody;
-  Result<KubeResponse> response = client.request(request);
+  return client.request(request);
+}
+
+void fetch_one(KubeClient& client, int64_t timeout_ms, const Fetch& fetch) {
+  Result<KubeResponse> response = answer_to(client, timeout_ms, fetch);
   Fetched& out = *fetch.into;
   if (!response) {
     out.why = "no answer from " + place(fetch.path) + ": " + printable(response.error().why);

@@ -1,7 +1,9 @@
-// GETs, several at a time, each with a timeout of its own. An answer is a body, or one line why there is none.
+// GETs, and commands in pods that only read, several at a time, each with a timeout of its own. An answer is a body, or
+// one line why there is none.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,7 +18,8 @@ struct Fetched {
 };
 struct Fetch {
   std::string path;
-  Fetched* into = nullptr;  // of the caller, lives until fetch_all returns
+  Fetched* into = nullptr;                           // of the caller, lives until fetch_all returns
+  std::optional<PodCommand> command = std::nullopt;  // instead of the GET; path then only names it in messages
 };
 // Returns when all are answered, refused or timed out.
 void fetch_all(KubeClient& client, int64_t timeout_ms, const std::vector<Fetch>& all);

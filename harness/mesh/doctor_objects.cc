@@ -199,6 +199,27 @@ std::vector<std::string> service_entry_hosts(const std::string& list) {
   });
 }
 
+std::vector<doctor::SidecarFact> sidecars_from_json(const std::string& list) {
+  return sorted(read_list<doctor::SidecarFact>(list, [](const json& item, std::vector<doctor::SidecarFact>& out) {
+    const json& spec = child_of(item, "spec");
+    doctor::SidecarFact sidecar;
+    sidecar.ns = ns_of(item);
+    sidecar.name = name_of(item);
+    sidecar.selector = labels_at(child_of(spec, "workloadSelector"), "labels");
+    int part = 0;
+    bool open = false;
+    for (const json& egress : child_of(spec, "egress")) {
+      for (std::string& host : texts_at(egress, "hosts")) sidecar.hosts.push_back(std::move(host));
+      if (!open && !egress.contains("port")) {
+        open = true;
+        sidecar.open_part = part;
+      }
+      ++part;
+    }
+    out.push_back(std::move(sidecar));
+  }));
+}
+
 doctor::TelemetryApi telemetry_api_from_json(const std::string& api_group) {
   doctor::TelemetryApi out;
   const json group = json::parse(api_group, nullptr, false);

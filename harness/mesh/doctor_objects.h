@@ -25,6 +25,7 @@ std::vector<doctor::DeploymentFact> deployments_from_json(const std::string& lis
 std::vector<doctor::WebhookFact> webhooks_from_json(const std::string& list);  // of sidecar injectors alone
 std::vector<doctor::TelemetryFact> telemetries_from_json(const std::string& list);
 std::vector<std::string> service_entry_hosts(const std::string& list);
+std::vector<doctor::SidecarFact> sidecars_from_json(const std::string& list);
 doctor::TelemetryApi telemetry_api_from_json(const std::string& api_group);
 std::string preferred_version(const std::string& api_group);  // "v1", "" = not said
 

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/clock.h"
+#include "mesh/kube_exec.h"
 
 namespace hopcheck::mesh {
 namespace {
@@ -92,6 +93,8 @@ class CurlKubeClient final : public KubeClient {
     if (code == CURLE_OK || download.ended_by_caller || code == CURLE_OPERATION_TIMEDOUT || stop.load()) return {};
     return unreachable("watch " + path, code);
   }
+
+  Result<KubeResponse> exec(const PodCommand& command) override { return exec_in_pod(config_, command); }
 
  private:
   Result<KubeResponse> request_once(const KubeRequest& request, CURLcode& code) {

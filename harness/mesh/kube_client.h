@@ -1,8 +1,8 @@
 // A small client of the Kubernetes API (https://kubernetes.io/docs/reference/using-api/): requests, server-side apply,
-// watches, and the proxy to pods. Authenticates with the kubeconfig's client certificate or token over keep-alive
-// connections.
-// The API server strips the Authorization header from proxied requests, hence X-Hopcheck-Token. Thread-safe. The seam
-// KubeClient has one real implementation (libcurl) here and one fake in kube_fake.h.
+// watches, the proxy to pods, and commands in them. Authenticates with the kubeconfig's client certificate or token
+// over keep-alive connections. The API server strips the Authorization header from proxied requests, hence
+// X-Hopcheck-Token. Thread-safe. The seam KubeClient has one real implementation (libcurl) here and one fake in
+// kube_fake.h.
 #pragma once
 
 #include <atomic>
@@ -33,6 +33,14 @@ struct KubeResponse {
   std::string body;
 };
 
+// A command in a container of a pod; its stdout is the answer's body.
+struct PodCommand {
+  std::string ns, pod, container;
+  std::vector<std::string> argv;
+  int64_t timeout_ms = 30'000;
+  size_t limit = size_t{16} << 20;  // bytes of stdout; more is an error
+};
+
 class KubeClient {
  public:
   virtual ~KubeClient() = default;
@@ -43,6 +51,8 @@ class KubeClient {
   // (all of which are not errors).
   virtual Result<void> watch(const std::string& path, const std::function<bool(std::string_view)>& on_line,
                              int64_t timeout_ms, const std::atomic<bool>& stop) = 0;
+  // Status 200 with stdout, 500 with the API's message when the command failed, else why it was refused.
+  virtual Result<KubeResponse> exec(const PodCommand& command) = 0;
 };
 std::unique_ptr<KubeClient> make_kube_client(Kubeconfig config);
 

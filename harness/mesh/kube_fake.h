@@ -37,6 +37,14 @@ class FakeKubeClient final : public KubeClient {
     }
     return {};
   }
+  // Method EXEC, path "ns/pod word word"
+  Result<KubeResponse> exec(const PodCommand& command) override {
+    KubeRequest asked;
+    asked.method = "EXEC";
+    asked.path = command.ns + "/" + command.pod;
+    for (const std::string& word : command.argv) asked.path += " " + word;
+    return request(asked);
+  }
   std::vector<KubeRequest> requests() const {
     const std::lock_guard<std::mutex> lock(mutex_);
     return requests_;
