@@ -1,4 +1,4 @@
-// libFuzzer: the YAML loader on arbitrary bytes. The first byte picks the kind (t, s, u, p), the rest is the file.
+// libFuzzer: the YAML loader on arbitrary bytes. The first byte picks the kind (t, s, u, p, i, w), the rest is the file.
 // Besides not crashing: a refusal names at least one problem, and a scenario that carries its topology comes back equal
 // from to_yaml().
 #include <cstddef>
@@ -8,6 +8,7 @@
 #include <string>
 
 #include "config/load.h"
+#include "config/walkthrough.h"
 
 namespace {
 
@@ -48,6 +49,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       break;
     case 'p':
       accepted(parse_profile(text, "fuzz.yaml"));
+      break;
+    case 'i':
+      accepted(parse_injection_suite(text, "fuzz.yaml"));
+      break;
+    case 'w':
+      accepted(parse_walkthrough(text, "fuzz.yaml"));
       break;
     default:
       check_scenario(text);
