@@ -1,4 +1,4 @@
-// libFuzzer: the YAML loader on arbitrary bytes. The first byte picks the kind (t, s, u, p, i, w), the rest is the file.
+// libFuzzer: the YAML loader on arbitrary bytes. The first byte picks the kind (t s u p i w), the rest is the file.
 // Besides not crashing: a refusal names at least one problem, and a scenario that carries its topology comes back equal
 // from to_yaml().
 #include <cstddef>

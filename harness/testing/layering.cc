@@ -86,7 +86,7 @@ const std::map<std::string, Names, std::less<>> kOwners = {
     {"amqp.h", {"demo"}},
     {"amqp_tcp_socket.h", {"demo"}},
     {"curl/", {"mesh", "app", "demo"}},
-    {"boost/", {"load", "sink"}},
+    {"boost/", {"load", "mesh", "sink"}},
     {"yaml-cpp/", {"config", "mesh"}},
     {"protozero/", {"otlp"}},
     {"simdjson.h", {"otlp"}},
