@@ -6,6 +6,7 @@
 #include <exception>
 #include <filesystem>
 #include <iostream>
+#include <system_error>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -132,6 +133,8 @@ int run_cli(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return usage_error(cli, error.what(), argc, argv);
   } catch (const std::exception& error) {
+    const auto* system = dynamic_cast<const std::system_error*>(&error);
+    if (system != nullptr && system->code() == std::errc::broken_pipe) return 128 + SIGPIPE;  // as in `| head`
     return report_error(
         Error{ErrorKind::kInternal, "unexpected exception", error.what(), "report it with the command line"});
   }

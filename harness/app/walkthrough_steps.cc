@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "config/load.h"
 #include "report/oneline.h"
+#include "run/drain.h"
 #include "store/capture.h"
 
 namespace hopcheck::app {
@@ -176,10 +177,23 @@ StepSeen WalkSteps::find_traces(const WalkStep& step) {
   return seen;
 }
 
+// What earlier steps sent has to be out before the backend starts anew: what a proxy flushes meanwhile the Collector
+// keeps, and delivers seconds later into the capture of requests that it does not belong to.
+void WalkSteps::let_earlier_spans_out() {
+  const int64_t start = system_clock().monotonic_nanos();
+  const int64_t flushed = start + run::DrainRule().flush_nanos, deadline = start + kPathNanos;
+  while (!context_.stop->load()) {
+    const int64_t now = system_clock().monotonic_nanos();
+    if (now >= deadline || (now >= flushed && place_.provider->collector_queue().value_or(0) == 0)) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+}
+
 // A capture of the scenario's own means another backend process, and a Collector that sent to the one before waits
 // seconds before it tries again. Only when a span has come through is the drain's silence a silence.
 Result<void> WalkSteps::open_capture(const WalkScenario& scenario, const std::string& run) {
   const run::EnvironmentState& state = scenario.plan.groups.front();
+  let_earlier_spans_out();
   if (auto adopted = place_.provider->adopt(state, run); !adopted) return adopted;
   if (auto begun = place_.provider->ensure(state, *place_.log, *context_.stop); !begun) return begun;
   const int64_t deadline = system_clock().monotonic_nanos() + kPathNanos;

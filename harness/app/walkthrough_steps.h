@@ -49,6 +49,7 @@ class WalkSteps {
   StepSeen find_address();
   StepSeen find_traces(const WalkStep& step);
   StepSeen drive_scenario(const WalkStep& step);
+  void let_earlier_spans_out();
   Result<void> open_capture(const WalkScenario& scenario, const std::string& run);
   void find_helm();
   void keep_log(const WalkStep& step, const StepSeen& seen);
