@@ -11,19 +11,12 @@ namespace {
 
 std::string name_of(const CollectorEvidence& collector) { return collector.ns + "/" + collector.service; }
 
-const PodFact* pod_of(const ClusterEvidence& evidence, const ProxyCounter& proxy) {
-  for (const PodFact& pod : evidence.pods.value) {
-    if (pod.ns == proxy.ns && pod.name == proxy.pod) return &pod;
-  }
-  return nullptr;
-}
-
 // The Collector's counters begin with its pod: spans that a proxy sent earlier prove nothing. So only proxies count
 // whose pod is younger than every pod of the Collector.
 uint64_t sent_since(const ClusterEvidence& evidence, int64_t collector_created) {
   uint64_t sent = 0;
   for (const ProxyCounter& proxy : evidence.proxies.value) {
-    const PodFact* pod = pod_of(evidence, proxy);
+    const PodFact* pod = pod_named(evidence, proxy.ns, proxy.pod);
     if (pod != nullptr && pod->created > collector_created) sent += proxy.spans_sent;
   }
   return sent;

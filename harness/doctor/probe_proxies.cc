@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "doctor/probes.h"
@@ -22,8 +23,7 @@ std::vector<Wanted> wanted_clusters(const ClusterEvidence& evidence) {
   for (const UsedProvider& used : used_providers(evidence)) {
     const ServiceFact* service = service_of(evidence, used.provider->service);
     if (service == nullptr || port_of(*service, used.provider->port) == nullptr) continue;
-    out.push_back({fmt::format("outbound|{}||{}", used.provider->port, used.provider->service), used.provider->service,
-                   service->ns});
+    out.push_back({outbound_cluster(used.provider->service, used.provider->port), used.provider->service, service->ns});
   }
   return out;
 }
@@ -31,13 +31,6 @@ std::vector<Wanted> wanted_clusters(const ClusterEvidence& evidence) {
 const ProxyFact::Cluster* cluster_of(const ProxyFact& proxy, const std::string& name) {
   for (const ProxyFact::Cluster& cluster : proxy.clusters) {
     if (cluster.name == name) return &cluster;
-  }
-  return nullptr;
-}
-
-const PodFact* pod_of(const ClusterEvidence& evidence, const ProxyFact& proxy) {
-  for (const PodFact& pod : evidence.pods.value) {
-    if (pod.ns == proxy.ns && pod.name == proxy.pod) return &pod;
   }
   return nullptr;
 }
@@ -75,15 +68,16 @@ bool shows(const SidecarFact& sidecar, const Wanted& wanted) {
 
 void blame_sidecar(const SidecarFact& sidecar, const Wanted& wanted, const std::vector<std::string>& pods,
                    ProbeResult& result) {
-  const std::string host = wanted.host_ns + "/" + wanted.host;
+  const nlohmann::json patch = {{{"op", "add"},
+                                 {"path", fmt::format("/spec/egress/{}/hosts/-", sidecar.open_part)},
+                                 {"value", wanted.host_ns + "/" + wanted.host}}};
   blame(result, {"sidecar-hides-collector", sidecar.ns + "/" + sidecar.name,
                  fmt::format("Sidecar {}/{} hides the Collector from proxies: they trace, and their spans go nowhere",
                              sidecar.ns, sidecar.name),
                  {fmt::format("its egress hosts: {}", joined(sidecar.hosts)),
                   fmt::format("Envoy has no cluster {} in {}", wanted.cluster, joined(pods))},
-                 {fmt::format("kubectl -n {} patch sidecars.networking.istio.io {} --type json -p "
-                              "'[{{\"op\":\"add\",\"path\":\"/spec/egress/{}/hosts/-\",\"value\":\"{}\"}}]'",
-                              sidecar.ns, sidecar.name, sidecar.open_part, host)},
+                 {fmt::format("kubectl -n {} patch sidecars.networking.istio.io {} --type json -p {}", sidecar.ns,
+                              sidecar.name, shell_word(patch.dump()))},
                  {}});
 }
 
@@ -97,7 +91,7 @@ std::set<const ProxyFact*> judge_hidden(const ClusterEvidence& evidence, const s
   std::map<const SidecarFact*, Hidden> by_sidecar;
   std::set<const ProxyFact*> hidden;
   for (const ProxyFact& proxy : evidence.proxy_views.value) {
-    const PodFact* pod = pod_of(evidence, proxy);
+    const PodFact* pod = pod_named(evidence, proxy.ns, proxy.pod);
     const SidecarFact* sidecar = pod == nullptr ? nullptr : sidecar_for(evidence, *pod);
     if (sidecar == nullptr) continue;
     for (const Wanted& one : wanted) {
@@ -147,7 +141,7 @@ std::string behind_by(const ProxyFact& proxy, const std::vector<Wanted>& wanted)
 void judge_stale(const ClusterEvidence& evidence, const std::vector<Wanted>& wanted,
                  const std::set<const ProxyFact*>& hidden, ProbeResult& result) {
   for (const ProxyFact& proxy : evidence.proxy_views.value) {
-    const PodFact* pod = pod_of(evidence, proxy);
+    const PodFact* pod = pod_named(evidence, proxy.ns, proxy.pod);
     if (pod == nullptr || hidden.count(&proxy) > 0 || has_own_telemetry(evidence, *pod)) continue;
     const std::string lack = behind_by(proxy, wanted);
     if (lack.empty()) continue;
@@ -166,7 +160,7 @@ void judge_stale(const ClusterEvidence& evidence, const std::vector<Wanted>& wan
 
 void probe_proxies(const ClusterEvidence& evidence, ProbeResult& result) {
   if (skip_unless(evidence.mesh_configs, result) || skip_unless(evidence.services, result) ||
-      skip_unless(evidence.proxy_views, result))
+      skip_unless(evidence.sidecar_objects, result) || skip_unless(evidence.proxy_views, result))
     return;
   const std::vector<Wanted> wanted = wanted_clusters(evidence);
   if (wanted.empty()) return skip(result, "no provider has an address that could be looked for");

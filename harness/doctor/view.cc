@@ -165,6 +165,17 @@ const PortFact* port_of(const ServiceFact& service, int port) {
   return nullptr;
 }
 
+const PodFact* pod_named(const ClusterEvidence& evidence, const std::string& ns, const std::string& name) {
+  for (const PodFact& pod : evidence.pods.value) {
+    if (pod.ns == ns && pod.name == name) return &pod;
+  }
+  return nullptr;
+}
+
+std::string outbound_cluster(const std::string& host, int port) {
+  return "outbound|" + std::to_string(port) + "||" + host;
+}
+
 std::vector<const PodFact*> pods_behind(const ClusterEvidence& evidence, const ServiceFact& service) {
   std::vector<const PodFact*> out;
   if (service.selector.empty()) return out;

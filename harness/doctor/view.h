@@ -41,6 +41,9 @@ std::vector<const ServiceFact*> collector_services(const ClusterEvidence& eviden
 // Services that look like a Collector's by name and port, whether a provider names them or not.
 std::vector<const ServiceFact*> likely_collectors(const ClusterEvidence& evidence);
 const PortFact* port_of(const ServiceFact& service, int port);  // nullptr: it has no such port
+const PodFact* pod_named(const ClusterEvidence& evidence, const std::string& ns, const std::string& name);
+// The cluster of a proxy that leads to a host of the mesh's registry: outbound|PORT||HOST.
+std::string outbound_cluster(const std::string& host, int port);
 // Pods a Service selects, without those that are going; none for a Service without selector.
 std::vector<const PodFact*> pods_behind(const ClusterEvidence& evidence, const ServiceFact& service);
 const CollectorEvidence* collector_of(const ClusterEvidence& evidence, const ServiceFact& service);

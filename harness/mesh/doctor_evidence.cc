@@ -256,7 +256,7 @@ std::vector<const doctor::PodFact*> pods_to_view(const ClusterEvidence& evidence
 void fetch_proxy_views(KubeClient& client, const EvidenceRequest& request, ClusterEvidence& out) {
   std::vector<std::string> names;
   for (const doctor::UsedProvider& used : doctor::used_providers(out))
-    names.push_back(outbound_cluster(used.provider->service, used.provider->port));
+    names.push_back(doctor::outbound_cluster(used.provider->service, used.provider->port));
   const std::vector<const doctor::PodFact*> pods = pods_to_view(out);
   if (names.empty() || pods.empty()) {
     out.proxy_views = Seen<std::vector<doctor::ProxyFact>>::of({});
@@ -270,6 +270,7 @@ void fetch_proxy_views(KubeClient& client, const EvidenceRequest& request, Clust
     all.push_back({exec_path(known), &clusters[i], known});
   }
   fetch_all(client, request.timeout_ms, all);
+  out.proxy_views.missing = "no sidecar has an HTTP listener";
   for (size_t i = 0; i < pods.size(); ++i) {
     if (!listeners[i].why.empty() || !clusters[i].why.empty()) {
       out.proxy_views.missing = listeners[i].why.empty() ? clusters[i].why : listeners[i].why;

@@ -1,8 +1,8 @@
 // Gathers what the doctor judges: Kubernetes and Istio objects, istiod's own metrics, the Collector's configuration,
-// counters and log, and the proxies' counters. Changes nothing: every request is a GET through the API server (list of
-// objects, pods/proxy, pods/log). Bounded: requests go out kParallel at a time, each with a timeout of its own; a part
-// that is refused (403) or does not answer in time is marked missing with the reason, and the rest goes on. Nothing of
-// a Secret is asked for.
+// counters and log, the proxies' counters and Envoy's own view. Changes nothing: every request is a GET through the API
+// server (list of objects, pods/proxy, pods/log) or a command that reads (pods/exec, mesh/doctor_proxies.h). Bounded:
+// requests go out kParallel at a time, each with a timeout of its own; a part that is refused (403) or does not answer
+// in time is marked missing with the reason, and the rest goes on. Nothing of a Secret is asked for.
 #pragma once
 
 #include <cstdint>

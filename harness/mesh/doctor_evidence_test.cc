@@ -201,6 +201,25 @@ TEST_F(DoctorEvidence, AProxyThatLagsBehindIsNamed) {
   EXPECT_EQ(found(), Ids{"proxy-config-stale"}) << "no Sidecar object hides it";
 }
 
+TEST_F(DoctorEvidence, WhatIsNotKnownOfSidecarObjectsBlamesNobody) {
+  api_.on("GET", "/apis/networking.istio.io/v1/sidecars", 403, "");
+  api_.on("EXEC", kClusters, 200, kLog + "{}\n");
+  const doctor::Diagnosis diagnosis = examine();
+  EXPECT_TRUE(diagnosis.causes.empty()) << doctor::to_text(diagnosis);
+  EXPECT_EQ(doctor::exit_code_of(diagnosis), 2);
+}
+
+TEST_F(DoctorEvidence, AQuoteInAHostDoesNotLeaveItsWord) {
+  const std::string host = "otel.observability.svc.x'y";
+  api_.on("GET", "/api/v1/namespaces/istio-system/configmaps", 200, mesh_config(host, ""));
+  api_.on("GET", "/apis/networking.istio.io/v1/sidecars", 200,
+          R"({"items":[{"metadata":{"namespace":"shop","name":"default"},"spec":{"egress":[{"hosts":["./*"]}]}}]})");
+  api_.on("EXEC", "shop/checkout-abc-x1 pilot-agent request GET clusters", 200, "{}");
+  const doctor::Diagnosis diagnosis = examine();
+  ASSERT_EQ(diagnosis.causes.size(), 1u) << doctor::to_text(diagnosis);
+  EXPECT_NE(diagnosis.causes[0].fix.at(0).find("svc.x'\\''y"), std::string::npos) << diagnosis.causes[0].fix.at(0);
+}
+
 TEST_F(DoctorEvidence, WithoutExecOneProbeIsSkipped) {
   api_.on("EXEC", "", 403, "");
   const doctor::Diagnosis diagnosis = examine();

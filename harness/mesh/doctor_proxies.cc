@@ -66,10 +66,6 @@ Cluster cluster_from(const json& status) {
 
 }  // namespace
 
-std::string outbound_cluster(const std::string& host, int port) {
-  return "outbound|" + std::to_string(port) + "||" + host;
-}
-
 PodCommand listener_command(const doctor::PodFact& pod) {
   return admin_command(pod, "config_dump?resource=dynamic_listeners&name_regex=virtualInbound");
 }

@@ -11,9 +11,6 @@
 
 namespace hopcheck::mesh {
 
-// The cluster of a proxy that leads to a host of the mesh's registry: outbound|PORT||HOST.
-std::string outbound_cluster(const std::string& host, int port);
-
 // `pilot-agent request GET config_dump…` of the inbound listener, and `… clusters…` of the named clusters alone.
 PodCommand listener_command(const doctor::PodFact& pod);
 PodCommand clusters_command(const doctor::PodFact& pod, const std::vector<std::string>& names);

@@ -1,8 +1,8 @@
 // A small client of the Kubernetes API (https://kubernetes.io/docs/reference/using-api/): requests, server-side apply,
 // watches, the proxy to pods, and commands in them. Authenticates with the kubeconfig's client certificate or token
 // over keep-alive connections. The API server strips the Authorization header from proxied requests, hence
-// X-Hopcheck-Token. Thread-safe. The seam KubeClient has one real implementation (libcurl) here and one fake in
-// kube_fake.h.
+// X-Hopcheck-Token. Thread-safe. The seam KubeClient has one real implementation (libcurl; commands by kube_exec.h)
+// here and one fake in kube_fake.h.
 #pragma once
 
 #include <atomic>

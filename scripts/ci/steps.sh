@@ -10,7 +10,6 @@ steps_begin() { # starts the table, unless a caller did
   if [ -z "${HOPCHECK_CI_TABLE:-}" ]; then
     HOPCHECK_CI_TABLE=$(mktemp)
     HOPCHECK_CI_LOGS=${HOPCHECK_CI_LOGS:-$PWD/reports/runs/ci}
-    rm -f "$HOPCHECK_CI_LOGS"/*.log
     export HOPCHECK_CI_TABLE HOPCHECK_CI_LOGS
     steps_own_table=1
   fi
