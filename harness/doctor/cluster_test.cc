@@ -66,7 +66,7 @@ std::vector<Injection> of_cluster_and_mesh() {
          e.kubernetes.value = "v1.25.16";
          provider(e).service = "odigos-data-collection-local-traffic.odigos-system.svc.cluster.local";
        },
-       {"host", "transport", "in-cluster"}, {"provider"}},
+       {"host", "transport"}, {"provider"}},
       {"istio-too-old", [](ClusterEvidence& e) { e.istio.value = "1.18.7"; }, {"istio"}, {}},
       {"istio-lacks-telemetry-v1",
        [](ClusterEvidence& e) {
@@ -80,7 +80,7 @@ std::vector<Injection> of_cluster_and_mesh() {
          e.istio.value = "1.21.0";
          use_http(e);
        },
-       {"istio", "transport"}, {"provider"}},
+       {"istio", "transport", "grpc-port"}, {"provider"}},
       {"istiod-missing", [](ClusterEvidence& e) { e.deployments.value.erase(e.deployments.value.begin()); },
        {"istiod"}, {}},
       {"istiod-not-ready", [](ClusterEvidence& e) { e.deployments.value.front().ready = 0; }, {"istiod"}, {}},
@@ -107,25 +107,25 @@ std::vector<Injection> of_cluster_and_mesh() {
          provider(e).service = "otlp.vendor.example";
          e.mesh_configs.value.front().registry_only = true;
        },
-       {"host", "in-cluster"}, {"provider"}},
+       {"host", "transport"}, {"provider"}},
       {"provider-port-unknown", [](ClusterEvidence& e) { provider(e).port = 14317; }, {"transport"},
-       {"provider", "in-cluster"}},
+       {"provider"}},
       {"provider-transport", [](ClusterEvidence& e) { provider(e).port = 4318; }, {"transport"},
-       {"provider", "in-cluster"}},
+       {"provider"}},
       {"provider-path-wrong",
        [](ClusterEvidence& e) {
          use_http(e);
          provider(e).path = "/api/traces";
        },
-       {"transport"}, {"provider", "istio"}},
+       {"transport", "grpc-port"}, {"provider", "istio"}},
       {"provider-port-not-http2",
-       [](ClusterEvidence& e) { e.services.value.front().ports.front() = {"otlp", "", 4317}; }, {"transport"},
-       {"provider", "in-cluster"}},
+       [](ClusterEvidence& e) { e.services.value.front().ports.front() = {"otlp", "", 4317}; }, {"grpc-port"},
+       {}},
   };
 }
 
 std::vector<Injection> of_collector() {
-  const std::set<std::string> needs = {"collector", "in-cluster"};
+  const std::set<std::string> needs = {"collector"};
   return {
       {"collector-missing",
        [](ClusterEvidence& e) {
@@ -133,7 +133,7 @@ std::vector<Injection> of_collector() {
          e.deployments.value.back().wanted = e.deployments.value.back().ready = 0;
          e.collectors.clear();
        },
-       {"collector"}, {"in-cluster"}},
+       {"collector"}, {}},
       {"collector-exporter-removed",
        [](ClusterEvidence& e) {
          collector(e).config.value.logging_exporter = true;
@@ -164,7 +164,7 @@ std::vector<Injection> of_collector() {
        [](ClusterEvidence& e) { collector(e).config.value.grpc = collector(e).config.value.http = ""; },
        {"bind"}, needs},
       {"collector-node-local", [](ClusterEvidence& e) { e.services.value.front().local_policy = true; }, {"nodes"},
-       {"collector", "in-cluster", "ready", "exporters", "health"}},
+       {"collector", "ready", "exporters", "health"}},
       {"collector-receives-nothing",
        [](ClusterEvidence& e) {
          collector(e).counters.value = {};
@@ -221,9 +221,9 @@ std::vector<Injection> of_workloads_and_runs() {
          e.sidecar_objects.value.push_back({"shop", "default", {}, {"./*", "istio-system/*"}, 0});
          for (ProxyFact& proxy : e.proxy_views.value) proxy.clusters.clear();
        },
-       {"proxies"}, {"host", "transport", "provider", "in-cluster"}},
+       {"proxies"}, {"host", "transport", "provider"}},
       {"proxy-config-stale", [](ClusterEvidence& e) { e.proxy_views.value.front().tracer_clusters.clear(); },
-       {"proxies"}, {"host", "transport", "provider", "in-cluster", "telemetry", "name", "istiod", "istio"}},
+       {"proxies"}, {"host", "transport", "grpc-port", "provider", "telemetry", "name", "istiod", "istio"}},
       {"no-workload-enrolled",
        [](ClusterEvidence& e) {
          e.namespaces.value.push_back({"plain", {}, 0});

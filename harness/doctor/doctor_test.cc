@@ -115,6 +115,24 @@ TEST(Doctor, ProviderIsJudgedByNameHostPortAndPath) {
             std::string::npos);
 }
 
+TEST(Doctor, ACollectorOutsideIsNotTakenForTheOneInside) {
+  ClusterEvidence evidence = healthy_cluster();
+  injection("registry-only").inject(evidence);
+  injection("collector-secret-missing").inject(evidence);
+  EXPECT_EQ(found_in(evidence), (Ids{"collector-secret-missing", "registry-only"})) << "the one inside is meant";
+  evidence.service_entries.value = {"otlp.vendor.example"};
+  EXPECT_EQ(found_in(evidence), Ids{}) << "the one outside is, and nobody sends to the other";
+}
+
+TEST(Doctor, ATelemetryResourceIsPrintedWithTheProviderAskedFor) {
+  ClusterEvidence evidence = healthy_cluster();
+  injection("provider-missing").inject(evidence);
+  injection("telemetry-outside-root").inject(evidence);
+  const Diagnosis diagnosis = diagnose(evidence);
+  ASSERT_EQ(diagnosis.causes.size(), 2u);
+  EXPECT_NE(diagnosis.causes[1].fix.front().find(R"("name":"otel-tracing")"), std::string::npos);
+}
+
 TEST(Doctor, RevisionsAreConsidered) {
   ClusterEvidence evidence = healthy_cluster();
   MeshConfigFact revision;

@@ -37,31 +37,20 @@ std::vector<std::string> set_field(const ClusterEvidence& evidence, const UsedPr
   return out;
 }
 
-bool in_service_entry(const ClusterEvidence& evidence, const std::string& host) {
-  for (const std::string& entry : evidence.service_entries.value) {
-    if (entry == host) return true;
-    if (entry.rfind("*.", 0) == 0 && host.size() > entry.size() - 1 &&
-        host.compare(host.size() - entry.size() + 1, std::string::npos, entry, 1) == 0)
-      return true;
-  }
-  return false;
-}
-
 bool is_cluster_local(const std::string& host) { return host.find(".svc") != std::string::npos; }
 
 std::vector<std::string> registry_fix(const ClusterEvidence& evidence, const UsedProvider& used) {
   std::vector<std::string> out = {"apply a ServiceEntry for " + used.provider->service +
                                   ", or send to a Collector inside the cluster:"};
-  const std::vector<const ServiceFact*> inside = likely_collectors(evidence);
-  if (inside.size() != 1) return out;
-  const std::vector<std::string> set = set_field(evidence, used, "service", host_of(*inside.front()));
+  const ServiceFact* inside = only_likely_collector(evidence);
+  if (inside == nullptr) return out;
+  const std::vector<std::string> set = set_field(evidence, used, "service", host_of(*inside));
   out.insert(out.end(), set.begin(), set.end());
   return out;
 }
 
 // M-19, FAQ 1: "verify the service address".
-void judge_unknown_host(const ClusterEvidence& evidence, const UsedProvider& used, const ServiceFact* meant,
-                        ProbeResult& result) {
+void judge_unknown_host(const ClusterEvidence& evidence, const UsedProvider& used, ProbeResult& result) {
   const std::string& host = used.provider->service;
   std::vector<std::string> proof = {"provider " + used.provider->name + " of ConfigMap " +
                                     used.mesh_config->config_map + " sends to " + host};
@@ -78,6 +67,7 @@ void judge_unknown_host(const ClusterEvidence& evidence, const UsedProvider& use
     return;
   }
   std::optional<std::string> near;
+  const ServiceFact* meant = near_service(evidence, host);
   if (meant != nullptr) near = host_of(*meant);
   else near = nearest(host, evidence.service_entries.value);
   proof.push_back(fmt::format("no Service of the cluster ({} looked at) and no ServiceEntry has this name",
@@ -92,47 +82,55 @@ void judge_unknown_host(const ClusterEvidence& evidence, const UsedProvider& use
                  {}});
 }
 
+// D-02: the sidecars speak HTTP/1.1 to a port that does not say HTTP/2, and every export fails.
+void judge_http2(const ServiceFact& service, const PortFact& port, ProbeResult& result) {
+  if (is_http2(port)) return;
+  blame(result, {"provider-port-not-http2", fmt::format("{}/{}:{}", service.ns, service.name, port.port),
+                 fmt::format("OTLP/gRPC needs HTTP/2, and port {} of Service {}/{} does not say so: every export fails",
+                             port.port, service.ns, service.name),
+                 {fmt::format("port name {}, appProtocol {}", port.name.empty() ? "not set" : port.name,
+                              port.app_protocol.empty() ? "not set" : port.app_protocol)},
+                 {fmt::format("kubectl -n {} patch service {} --type strategic -p "
+                              "'{{\"spec\":{{\"ports\":[{{\"port\":{},\"appProtocol\":\"grpc\"}}]}}}}'",
+                              service.ns, service.name, port.port)},
+                 {}});
+}
+
+// The port a provider sends to; where that is wrong, also the usual one, which its fix leads to.
 void judge_port(const ClusterEvidence& evidence, const UsedProvider& used, const ServiceFact& service,
                 ProbeResult& result) {
   const ProviderFact& provider = *used.provider;
-  const PortFact* found = nullptr;
-  std::vector<std::string> ports;
-  for (const PortFact& port : service.ports) {
-    ports.push_back(fmt::format("{} {}", port.port, port.name));
-    if (port.port == provider.port) found = &port;
-  }
-  const std::string here = fmt::format("Service {}/{} has ports {}", service.ns, service.name, joined(ports));
   const int usual = provider.http ? kHttpPort : kGrpcPort;
-  if (found == nullptr) {
-    blame(result, {"provider-port-unknown", fmt::format("{}:{}", provider.service, provider.port),
-                   fmt::format("provider {} sends to port {}, which the Service does not have", provider.name,
-                               provider.port),
-                   {here}, set_field(evidence, used, "port", std::to_string(usual)), {}});
-    return;
+  const PortFact* port = port_of(service, provider.port);
+  const auto blame_port = [&](const char* id, std::string what) {
+    std::vector<std::string> ports;
+    for (const PortFact& one : service.ports) ports.push_back(fmt::format("{} {}", one.port, one.name));
+    blame(result, {id, fmt::format("{}:{}", provider.service, provider.port), std::move(what),
+                   {fmt::format("Service {}/{} has ports {}", service.ns, service.name, joined(ports))},
+                   set_field(evidence, used, "port", std::to_string(usual)), {}});
+    port = port_of(service, usual);
+  };
+  if (port == nullptr) {
+    blame_port("provider-port-unknown", fmt::format("provider {} sends to port {}, which the Service does not have",
+                                                    provider.name, provider.port));
+  } else if (provider.http ? says_grpc(*port) : port->port == kHttpPort) {
+    blame_port("provider-transport",
+               fmt::format("provider {} sends OTLP/{} to port {}, which is for OTLP/{}", provider.name,
+                           provider.http ? "HTTP" : "gRPC", provider.port, provider.http ? "gRPC" : "HTTP"));
+  } else {
+    result.evidence.push_back(fmt::format(
+        "provider {}: OTLP/{} to {}:{} ({})", provider.name, provider.http ? "HTTP" : "gRPC", host_of(service),
+        provider.port, port->app_protocol.empty() ? "port name " + port->name : "appProtocol " + port->app_protocol));
   }
-  const bool other_protocol = provider.http ? says_grpc(*found) : found->port == kHttpPort;
-  if (other_protocol) {
-    blame(result, {"provider-transport", fmt::format("{}:{}", provider.service, provider.port),
-                   fmt::format("provider {} sends OTLP/{} to port {}, which is for OTLP/{}", provider.name,
-                               provider.http ? "HTTP" : "gRPC", provider.port, provider.http ? "gRPC" : "HTTP"),
-                   {here}, set_field(evidence, used, "port", std::to_string(usual)), {}});
-    return;
-  }
-  result.evidence.push_back(fmt::format("provider {}: OTLP/{} to {}:{} ({})", provider.name,
-                                        provider.http ? "HTTP" : "gRPC", provider.service, provider.port,
-                                        found->app_protocol.empty() ? "port name " + found->name
-                                                                    : "appProtocol " + found->app_protocol));
-  if (provider.http || is_http2(*found)) return;
-  // D-02: the sidecars speak HTTP/1.1 to a port that does not say HTTP/2, and every export fails.
-  blame(result, {"provider-port-not-http2", fmt::format("{}/{}:{}", service.ns, service.name, found->port),
-                 fmt::format("OTLP/gRPC needs HTTP/2, and port {} of Service {}/{} does not say so: every export fails",
-                             found->port, service.ns, service.name),
-                 {fmt::format("port name {}, appProtocol {}", found->name.empty() ? "not set" : found->name,
-                              found->app_protocol.empty() ? "not set" : found->app_protocol)},
-                 {fmt::format("kubectl -n {} patch service {} --type strategic -p "
-                              "'{{\"spec\":{{\"ports\":[{{\"port\":{},\"appProtocol\":\"grpc\"}}]}}}}'",
-                              service.ns, service.name, found->port)},
-                 {}});
+  if (!provider.http && port != nullptr) judge_http2(service, *port, result);
+}
+
+// Nothing that is asked for is registered: its registration leads to the Collector's usual port.
+void judge_unregistered(const ClusterEvidence& evidence, ProbeResult& result) {
+  const ServiceFact* service = only_likely_collector(evidence);
+  const PortFact* port = service == nullptr ? nullptr : port_of(*service, kGrpcPort);
+  if (port != nullptr) judge_http2(*service, *port, result);
+  if (result.causes.empty()) skip(result, "no OpenTelemetry provider is registered");
 }
 
 }  // namespace
@@ -140,13 +138,12 @@ void judge_port(const ClusterEvidence& evidence, const UsedProvider& used, const
 void probe_address(const ClusterEvidence& evidence, ProbeResult& result) {
   if (skip_unless(evidence.mesh_configs, result) || skip_unless(evidence.services, result)) return;
   const std::vector<UsedProvider> used = used_providers(evidence);
-  if (used.empty()) return skip(result, "no OpenTelemetry provider is registered");
+  if (used.empty()) return judge_unregistered(evidence, result);
   for (const UsedProvider& one : used) {
-    const ServiceFact* service = service_of(evidence, one.provider->service);
-    if (service == nullptr && !in_service_entry(evidence, one.provider->service)) {
-      service = near_service(evidence, one.provider->service);
-      judge_unknown_host(evidence, one, service, result);
-    }
+    const std::string& host = one.provider->service;
+    if (service_of(evidence, host) == nullptr && !in_service_entry(evidence, host))
+      judge_unknown_host(evidence, one, result);
+    const ServiceFact* service = meant_service(evidence, *one.provider);
     if (service != nullptr) judge_port(evidence, one, *service, result);
     if (!one.provider->http || one.provider->path == kTracesPath) continue;
     // M-13: the Collector answers 404 there.

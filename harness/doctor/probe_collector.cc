@@ -114,9 +114,7 @@ void judge_bind(const ClusterEvidence& evidence, const Listener& listener, Probe
 std::set<std::string> protocols_sent_to(const ClusterEvidence& evidence, const ServiceFact& service) {
   std::set<std::string> out;
   for (const UsedProvider& used : used_providers(evidence)) {
-    const ServiceFact* named = service_of(evidence, used.provider->service);
-    if (named == nullptr) named = near_service(evidence, used.provider->service);
-    if (named == &service) out.insert(used.provider->http ? "http" : "grpc");
+    if (meant_service(evidence, *used.provider) == &service) out.insert(used.provider->http ? "http" : "grpc");
   }
   if (out.empty()) out.insert("grpc");
   return out;

@@ -80,11 +80,13 @@ void judge_tracing(const ClusterEvidence& evidence, const TelemetryFact& telemet
 // One line that puts a Telemetry resource for the whole mesh where it belongs.
 std::string apply_mesh_wide(const ClusterEvidence& evidence) {
   const std::vector<UsedProvider> used = used_providers(evidence);
+  const std::vector<std::string> asked = providers_asked_for(evidence);
+  const std::string provider = !used.empty() ? used.front().provider->name : asked.empty() ? "PROVIDER" : asked.front();
   const std::string object = fmt::format(
       R"({{"apiVersion":"telemetry.istio.io/v1","kind":"Telemetry","metadata":{{"name":"mesh-default",)"
       R"("namespace":"{}"}},"spec":{{"tracing":[{{"providers":[{{"name":"{}"}}],)"
       R"("randomSamplingPercentage":100}}]}}}})",
-      root_namespace(evidence), used.empty() ? "PROVIDER" : used.front().provider->name);
+      root_namespace(evidence), provider);
   return "echo " + shell_word(object) + " | kubectl apply -f -";
 }
 
@@ -113,13 +115,11 @@ std::vector<std::string> registration_fix(const ClusterEvidence& evidence, const
   std::vector<std::string> out = {
       "add it under meshConfig.extensionProviders (istioctl install -f, Helm values of istiod, or ConfigMap " +
       evidence.control_namespace + "/" + config.config_map + ")"};
-  const std::vector<const ServiceFact*> services = likely_collectors(evidence);
-  if (name.empty() || services.size() != 1 || !config.plain_list) return out;
-  const PortFact* grpc = port_of(*services.front(), 4317);
-  if (grpc == nullptr) return out;
+  const ServiceFact* service = only_likely_collector(evidence);
+  if (name.empty() || service == nullptr || !config.plain_list || port_of(*service, 4317) == nullptr) return out;
   const std::string added = fmt::format(
       "\\1- name: {0}\\n\\1  opentelemetry:\\n\\1    port: 4317\\n\\1    service: {1}", sed_replacement(name),
-      sed_replacement(host_of(*services.front())));
+      sed_replacement(host_of(*service)));
   out.push_back(through(evidence.control_namespace, config.config_map,
                         "sed 's/^\\( *\\)extensionProviders:$/&\\n" + added + "/'"));
   return out;

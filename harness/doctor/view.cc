@@ -136,17 +136,34 @@ const ServiceFact* near_service(const ClusterEvidence& evidence, const std::stri
   return near ? service_of(evidence, *near) : nullptr;
 }
 
-std::vector<const ServiceFact*> collector_services(const ClusterEvidence& evidence) {
-  std::vector<const ServiceFact*> out;
-  const auto add = [&out](const ServiceFact* service) {
-    if (service != nullptr && std::find(out.begin(), out.end(), service) == out.end()) out.push_back(service);
-  };
-  const std::vector<UsedProvider> used = used_providers(evidence);
-  for (const UsedProvider& one : used) {
-    const ServiceFact* service = service_of(evidence, one.provider->service);
-    add(service != nullptr ? service : near_service(evidence, one.provider->service));
+bool in_service_entry(const ClusterEvidence& evidence, const std::string& host) {
+  for (const std::string& entry : evidence.service_entries.value) {
+    if (entry == host) return true;
+    if (entry.rfind("*.", 0) == 0 && host.size() > entry.size() - 1 &&
+        host.compare(host.size() - entry.size() + 1, std::string::npos, entry, 1) == 0)
+      return true;
   }
-  return used.empty() ? likely_collectors(evidence) : out;
+  return false;
+}
+
+const ServiceFact* meant_service(const ClusterEvidence& evidence, const ProviderFact& provider) {
+  const ServiceFact* named = service_of(evidence, provider.service);
+  if (named != nullptr || in_service_entry(evidence, provider.service)) return named;
+  const ServiceFact* near = near_service(evidence, provider.service);
+  if (near != nullptr) return near;
+  const ServiceFact* likely = only_likely_collector(evidence);
+  return likely != nullptr && port_of(*likely, provider.port) != nullptr ? likely : nullptr;
+}
+
+std::vector<const ServiceFact*> collector_services(const ClusterEvidence& evidence) {
+  const std::vector<UsedProvider> used = used_providers(evidence);
+  if (used.empty()) return likely_collectors(evidence);
+  std::vector<const ServiceFact*> out;
+  for (const UsedProvider& one : used) {
+    const ServiceFact* service = meant_service(evidence, *one.provider);
+    if (service != nullptr && std::find(out.begin(), out.end(), service) == out.end()) out.push_back(service);
+  }
+  return out;
 }
 
 std::vector<const ServiceFact*> likely_collectors(const ClusterEvidence& evidence) {
@@ -156,6 +173,11 @@ std::vector<const ServiceFact*> likely_collectors(const ClusterEvidence& evidenc
     if (port_of(service, 4317) != nullptr || port_of(service, 4318) != nullptr) out.push_back(&service);
   }
   return out;
+}
+
+const ServiceFact* only_likely_collector(const ClusterEvidence& evidence) {
+  const std::vector<const ServiceFact*> likely = likely_collectors(evidence);
+  return likely.size() == 1 ? likely.front() : nullptr;
 }
 
 const PortFact* port_of(const ServiceFact& service, int port) {

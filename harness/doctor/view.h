@@ -35,11 +35,18 @@ std::vector<UsedProvider> used_providers(const ClusterEvidence& evidence);
 const ServiceFact* service_of(const ClusterEvidence& evidence, const std::string& host);
 // The Service that is meant by a host that names none: its short form, or nearly the same; nullptr when there is none.
 const ServiceFact* near_service(const ClusterEvidence& evidence, const std::string& host);
+// A ServiceEntry has this host, or a wildcard that covers it.
+bool in_service_entry(const ClusterEvidence& evidence, const std::string& host);
+// The Service that a provider names or, where neither a Service nor a ServiceEntry has its host, the one it means:
+// that of a near name, else the only one that looks like a Collector's and has its port. nullptr when there is none.
+const ServiceFact* meant_service(const ClusterEvidence& evidence, const ProviderFact& provider);
 // The Services that used providers name or mean, each once. Where no provider is registered, those that look like a
 // Collector's by name and port.
 std::vector<const ServiceFact*> collector_services(const ClusterEvidence& evidence);
 // Services that look like a Collector's by name and port, whether a provider names them or not.
 std::vector<const ServiceFact*> likely_collectors(const ClusterEvidence& evidence);
+// The only one of them; nullptr when there are more, or none.
+const ServiceFact* only_likely_collector(const ClusterEvidence& evidence);
 const PortFact* port_of(const ServiceFact& service, int port);  // nullptr: it has no such port
 const PodFact* pod_named(const ClusterEvidence& evidence, const std::string& ns, const std::string& name);
 // The cluster of a proxy that leads to a host of the mesh's registry: outbound|PORT||HOST.
