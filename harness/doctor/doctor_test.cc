@@ -268,6 +268,18 @@ TEST(Doctor, MissingEvidenceSkipsItsProbesAloneAndIsNoPass) {
   EXPECT_EQ(exit_code_of(diagnose(ClusterEvidence{})), 3) << "nothing could be looked at";
 }
 
+TEST(Doctor, AHostOutsideIsNotBlamedWhileServiceEntriesCannotBeRead) {
+  for (const char* cause : {"registry-only", "provider-service-unknown"}) {
+    ClusterEvidence evidence = healthy_cluster();
+    evidence.service_entries = Seen<std::vector<std::string>>::none("no permission");
+    EXPECT_EQ(exit_code_of(diagnose(evidence)), 0) << "the Collector is inside: they do not matter";
+    injection(cause).inject(evidence);
+    const Diagnosis diagnosis = diagnose(evidence);
+    EXPECT_EQ(ids_of(diagnosis), Ids{}) << cause;
+    EXPECT_EQ(exit_code_of(diagnosis), 2) << cause;
+  }
+}
+
 TEST(Doctor, TheReferenceHasALineForEachCause) {
   const auto pages = testing::read_tree({"docs/reference/doctor.md"});
   ASSERT_EQ(pages.size(), 1u);

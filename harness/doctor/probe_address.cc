@@ -1,6 +1,8 @@
 // Where the providers in use send to: the Service, its port, the protocol of that port, the path.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "doctor/probes.h"
 #include "doctor/view.h"
@@ -139,6 +141,10 @@ void probe_address(const ClusterEvidence& evidence, ProbeResult& result) {
   if (skip_unless(evidence.mesh_configs, result) || skip_unless(evidence.services, result)) return;
   const std::vector<UsedProvider> used = used_providers(evidence);
   if (used.empty()) return judge_unregistered(evidence, result);
+  const bool all_inside = std::all_of(used.begin(), used.end(), [&](const UsedProvider& one) {
+    return service_of(evidence, one.provider->service) != nullptr;
+  });
+  if (!all_inside && skip_unless(evidence.service_entries, result)) return;
   for (const UsedProvider& one : used) {
     const std::string& host = one.provider->service;
     if (service_of(evidence, host) == nullptr && !in_service_entry(evidence, host))

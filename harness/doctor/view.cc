@@ -148,7 +148,9 @@ bool in_service_entry(const ClusterEvidence& evidence, const std::string& host) 
 
 const ServiceFact* meant_service(const ClusterEvidence& evidence, const ProviderFact& provider) {
   const ServiceFact* named = service_of(evidence, provider.service);
-  if (named != nullptr || in_service_entry(evidence, provider.service)) return named;
+  // Where ServiceEntry objects cannot be read, a host outside may well be one of theirs.
+  if (named != nullptr || !evidence.service_entries.seen()) return named;
+  if (in_service_entry(evidence, provider.service)) return nullptr;
   const ServiceFact* near = near_service(evidence, provider.service);
   if (near != nullptr) return near;
   const ServiceFact* likely = only_likely_collector(evidence);

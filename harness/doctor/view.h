@@ -38,7 +38,8 @@ const ServiceFact* near_service(const ClusterEvidence& evidence, const std::stri
 // A ServiceEntry has this host, or a wildcard that covers it.
 bool in_service_entry(const ClusterEvidence& evidence, const std::string& host);
 // The Service that a provider names or, where neither a Service nor a ServiceEntry has its host, the one it means:
-// that of a near name, else the only one that looks like a Collector's and has its port. nullptr when there is none.
+// that of a near name, else the only one that looks like a Collector's and has its port. nullptr when there is none, or
+// when ServiceEntry objects were not read.
 const ServiceFact* meant_service(const ClusterEvidence& evidence, const ProviderFact& provider);
 // The Services that used providers name or mean, each once. Where no provider is registered, those that look like a
 // Collector's by name and port.
